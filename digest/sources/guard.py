@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Resolve = Callable[[str], Sequence[str]]
-
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -30,7 +28,7 @@ def system_resolve(host: str) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def public_address(host: str, resolve: Resolve) -> str:
+def public_address(host: str, resolve: Callable[[str], Sequence[str]] = system_resolve) -> str:
     """One address of the host to connect to; raises Forbidden unless all of them are public."""
     try:
         literal = ipaddress.ip_address(host)

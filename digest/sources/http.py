@@ -24,15 +24,13 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from digest.sources import Answer, AnswerState, Pace, Validator
-from digest.sources.guard import Forbidden, public_address, system_resolve
+from digest.sources.guard import Forbidden, public_address
 from digest.sources.pacing import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
-
-    from digest.sources.guard import Resolve
 
 MAX_REDIRECTS: Final = 5
 MAX_BYTES: Final = 32_000_000
@@ -106,18 +104,19 @@ class Polite:
         limits: Limits | None = None,
         queues: Path | None = None,
         chance: Callable[[], float] = random.random,
-        resolve: Resolve = system_resolve,
+        guard: Callable[[str], str] = public_address,
     ) -> None:
         """Say who asks: `contact` is the operator's address, `home` their page, if any.
 
         `queues` is a directory where processes of one installation queue up together.
-        `chance` gives numbers in [0, 1) for the jitter.
+        `chance` gives numbers in [0, 1) for the jitter. `guard` turns a host that somebody else
+        named into the address to connect to, or raises Forbidden.
         """
         self._clock = clock or SystemClock()
         self._limits = limits or Limits()
         self._directory = queues
         self._chance = chance
-        self._resolve = resolve
+        self._guard = guard
         self._queues: dict[str, Queue] = {}
         self._contact = contact
         try:
@@ -249,7 +248,7 @@ class Polite:
             # Connect to the very address that was checked; TLS still asks for the name.
             sent["Host"] = target.netloc.decode("ascii")
             extensions["sni_hostname"] = target.host
-            target = target.copy_with(host=public_address(target.host, self._resolve))
+            target = target.copy_with(host=self._guard(target.host))
         request = self._client.build_request("GET", target, headers=sent, extensions=extensions)
         response = self._client.send(request, stream=True)
         try:
