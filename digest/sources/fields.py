@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_COUNT: Final = 2**53
 _NOTHING: Final[dict[str, object]] = {}
+_YEARS: Final = range(1700, 2200)  # journals are older than computers; year 1 is a mistake
 _DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 
 
@@ -62,12 +63,13 @@ def count(value: object) -> int | None:
 
 
 def day(value: object) -> date | None:
-    """The date a text begins with."""
+    """The date a text begins with, if a paper can be of that year."""
     found = _DATE.match(value) if isinstance(value, str) else None
     try:
-        return date(*map(int, found.groups())) if found else None
+        of = date(*map(int, found.groups())) if found else None
     except ValueError:
         return None
+    return of if of and of.year in _YEARS else None
 
 
 def instant(value: object) -> datetime | None:
@@ -76,9 +78,10 @@ def instant(value: object) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value.strip())
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        utc = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return utc if utc.year in _YEARS else None
 
 
 def midnight(of: date | None) -> datetime | None:

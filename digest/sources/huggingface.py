@@ -167,6 +167,9 @@ def read_item(item: object, otherwise: date, now: datetime) -> Paper:
     if inner.get("withdrawnAt"):
         raise MalformedPaper("it was withdrawn")
     organization = mapping(either("organization"))
+    listed = day(inner.get("submittedOnDailyAt"))
+    if listed is None or not FIRST_DAY <= listed <= newest_day(now):
+        listed = otherwise
     return tidy(
         Paper(
             id=PaperId("arxiv", arxiv),
@@ -194,14 +197,7 @@ def read_item(item: object, otherwise: date, now: datetime) -> Paper:
                 stars=count(either("githubStars")),
                 seen_at=now,
             ),
-            listings=(
-                Listing(
-                    NAME,
-                    LABEL,
-                    day(inner.get("submittedOnDailyAt")) or otherwise,
-                    ListingKind.FEATURED,
-                ),
-            ),
+            listings=(Listing(NAME, LABEL, listed, ListingKind.FEATURED),),
         )
     )
 
