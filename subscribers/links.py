@@ -60,12 +60,12 @@ class Links:
     """Makes and opens the links of one installation.
 
     `public_url` is where its pages stand and may have a path; without one there are no links
-    and `url` answers "". The first key signs, all of them verify, so a key can be replaced
-    while the mails of the old one are still lying in inboxes.
+    and `url` answers "", so that no key is needed either. The first key signs, all of them
+    verify, so a key can be replaced while the mails of the old one still lie in inboxes.
     """
 
     def __init__(self, public_url: str, keys: Sequence[bytes]) -> None:
-        if not keys or not all(keys):
+        if not all(keys) or (public_url and not keys):
             raise ValueError("links need a key that is not empty")
         self.public_url = public_url.rstrip("/")
         self._keys = {purpose: [_derive(key, purpose) for key in keys] for purpose in Purpose}
@@ -80,6 +80,8 @@ class Links:
         """The token alone: 32 characters, 38 with an expiry (to the second)."""
         if expires is not None and purpose is Purpose.UNSUBSCRIBE:
             raise ValueError("an unsubscribe link never expires")
+        if not self._keys[purpose]:
+            raise ValueError("links need a key that is not empty")
         payload = _pack_id(public_id)
         if expires is not None:
             payload += int(expires.timestamp()).to_bytes(_EXPIRY)

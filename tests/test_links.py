@@ -44,8 +44,13 @@ def test_the_public_url_may_have_a_path() -> None:
     assert links.url(Purpose.PAUSE, READER).startswith("https://uni.example/digest/p/")
 
 
-def test_without_a_public_url_there_are_no_links() -> None:
-    assert Links("", [b"k"]).url(Purpose.MANAGE, READER) == ""
+def test_without_a_public_url_there_are_no_links_and_no_key_is_needed() -> None:
+    links = Links("", [])
+    assert links.url(Purpose.MANAGE, READER) == ""
+    with pytest.raises(LinkError):
+        links.open(Purpose.MANAGE, LINKS.token(Purpose.MANAGE, READER), now=NOW)
+    with pytest.raises(ValueError, match="need a key"):
+        links.token(Purpose.MANAGE, READER)
 
 
 @pytest.mark.parametrize(
