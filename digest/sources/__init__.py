@@ -7,7 +7,7 @@ behind the first colon is the source's own ("arxiv:cs.CL+cs.LG", "file:/srv/list
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from importlib import import_module
@@ -20,7 +20,7 @@ from digest.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from digest.papers import Paper
+    from digest.papers import Paper, PaperId
     from digest.sources.http import Polite
 
 GROUP: Final = "paper_digest.sources"
@@ -30,6 +30,7 @@ FIRST_REACH: Final = 7
 # The same lines as in pyproject.toml, for a checkout that was never installed.
 _BUILT_IN: Final = {
     "hf": "digest.sources.huggingface:HuggingFace",
+    "arxiv": "digest.sources.arxiv:ArXiv",
     "file": "digest.sources.file:File",
 }
 
@@ -88,25 +89,27 @@ class Window:
     """The list days to ask for, both ends included, and the instant (UTC) of asking.
 
     `validators` are those of earlier fetches by their URL; leave them out to ask for
-    everything again.
+    everything again. `have` are days that are complete already: a source to which an old day
+    costs a question of its own leaves them out. `listed` says what this source listed on
+    earlier days, so that one that repeats yesterday is found out. Both may be left empty.
     """
 
     since: date
     until: date
     now: datetime
     validators: Mapping[str, Validator] = field(default_factory=dict)
+    have: frozenset[date] = frozenset()
+    listed: Mapping[date, frozenset[PaperId]] = field(default_factory=dict)
 
     @classmethod
-    def last(
-        cls, days: int, now: datetime, validators: Mapping[str, Validator] | None = None
-    ) -> Window:
+    def last(cls, days: int, now: datetime) -> Window:
         """The last `days` list days that can be open anywhere at `now`.
 
         No list is dated later than the UTC date of the instant it opens: Daily Papers open at
         01:30 or 02:30 UTC of their date, arXiv's feeds at 04:00 or 05:00.
         """
         today = now.astimezone(UTC).date()
-        return cls(today - timedelta(days=days - 1), today, now, validators or {})
+        return cls(today - timedelta(days=days - 1), today, now)
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -116,7 +119,7 @@ class Window:
 
     def clip(self, since: date = date.min, until: date = date.max) -> Window:
         """The part of it between two days; it may have no day at all."""
-        return Window(max(self.since, since), min(self.until, until), self.now, self.validators)
+        return replace(self, since=max(self.since, since), until=min(self.until, until))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,20 +210,22 @@ class Options:
     """What an installation says about one source.
 
     `argument` is the part of its name behind the colon, percent-decoded; `url` another base
-    address than the public one; `key` a token or API key. Empty means none.
+    address than the public one; `key` a token or API key; `more` what else is set for it, by
+    the part of its name behind the underscore. Empty means none.
     """
 
     argument: str = ""
     url: str = ""
     key: str = ""
+    more: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(names: Sequence[str], options: Mapping[str, str]) -> list[Source]:
     """The sources of these names, in their order.
 
-    `options` holds base URLs by source ("hf": "https://huggingface.co") and keys by source and
-    `_key` ("hf_key"). Raises SourceError, naming all that are known, for a name nobody
-    registered, and for one that its source cannot read.
+    `options` holds base URLs by source ("hf": "https://huggingface.co"), keys by source and
+    `_key` ("hf_key"), and what else a source knows ("arxiv_oai"). Raises SourceError, naming
+    all that are known, for a name nobody registered, and for one its source cannot read.
     """
     return [_load(name.strip(), options) for name in dict.fromkeys(names)]
 
@@ -241,6 +246,11 @@ def _load(name: str, options: Mapping[str, str]) -> Source:
         argument=argument if "://" in argument else unquote(argument),
         url=options.get(scheme, "").rstrip("/"),
         key=options.get(f"{scheme}_key", ""),
+        more={
+            key.removeprefix(f"{scheme}_"): value.rstrip("/")
+            for key, value in options.items()
+            if key.startswith(f"{scheme}_") and key != f"{scheme}_key"
+        },
     )
     try:
         make = cast("Callable[[Options], Source]", getattr(import_module(module), attribute))
