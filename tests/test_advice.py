@@ -1,0 +1,43 @@
+"""What relays really say is turned into what to do about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from digest.advice import advise
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ("535-5.7.8 Username and Password not accepted. For more information, go to", "password"),
+        ("534-5.7.9 Application-specific password required.", "app password"),
+        ("535 5.7.139 Authentication unsuccessful, basic authentication is disabled.", "no longer"),
+        ("535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6", "Name or password is wrong"),
+        ("530 5.7.0 Must issue a STARTTLS command first.", "smtp+starttls://"),
+        ("530 5.7.0 Authentication Required.", "wants a login"),
+        ("STARTTLS extension not supported by server.", "smtps://"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)", "port 587"),
+        (
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate",
+            "?cafile=",
+        ),
+        (
+            "certificate verify failed: Hostname mismatch, certificate is not valid for 'relay'.",
+            "another name",
+        ),
+        ("[Errno -2] Name or service not known", "No host"),
+        ("[Errno 111] Connection refused", "Nothing listens"),
+        ("timed out", "block port 25"),
+        ("Connection unexpectedly closed", "hung up"),
+        ("554 5.7.1 <a@example.org>: Relay access denied", "log in"),
+        ("553 5.7.1 <x@example.org>: Sender address rejected: not owned by user y", "DIGEST_FROM"),
+        ("550-5.7.26 This mail has been blocked because the sender is unauthenticated", "SPF"),
+        ("550 5.7.1 Service unavailable; client host blocked using Spamhaus", "not trusted"),
+        ("421 4.7.0 Try again later", "patience"),
+        ("550 5.1.1 <nobody@example.org>: User unknown", "Nobody has the address"),
+        ("599 something nobody has seen", "mail provider"),
+    ],
+)
+def test_a_reply_becomes_advice(said: str, word: str) -> None:
+    assert word in advise(said)
