@@ -40,8 +40,8 @@ _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[?[
 class Settings:
     """How one installation is set up; `secret_keys` are newest first, the first one signs.
 
-    `source_options` is what `digest.sources.load` takes: base URLs by source ("hf") and keys by
-    source and `_key` ("hf_key"). `public_url` has no slash at its end and is empty where nobody
+    `source_options` is what `digest.sources.load` takes: base URLs by source ("hf"), anything
+    else by source and name ("hf_key", "arxiv_api"). `public_url` has no slash at its end and is empty where nobody
     can reach this installation; `host` and `port` are where `serve` listens.
     """
 
@@ -76,6 +76,7 @@ class Settings:
 class Setting:
     """One key: what it takes (`wanted`, as an error says it), its default as text, its reader.
 
+    `of_source` marks what is handed to the source whose name stands behind DIGEST_.
     `read` turns the text into the value and raises ValueError for what it does not take.
     """
 
@@ -85,6 +86,7 @@ class Setting:
     read: Callable[[str], Any]
     default: str = ""
     secret: bool = False
+    of_source: bool = False
 
 
 def load(env: Mapping[str, str]) -> Settings:
@@ -101,10 +103,11 @@ def load(env: Mapping[str, str]) -> Settings:
             wanted = str(error) if isinstance(error, _WantedError) else setting.wanted
             problems.append(Problem(setting.key, shown, wanted))
     sources = values.get("DIGEST_SOURCES") or ()
-    options = _source_options(texts, sources, problems)
+    foreign = _foreign(texts, sources)
+    options = _source_options(texts, values, foreign, problems)
     unread = {problem.key.removesuffix("_FILE") for problem in problems}
     problems += [problem for problem in _missing(values, texts) if problem.key not in unread]
-    problems += _unknown(texts, sources)
+    problems += _unknown(texts, foreign)
     if problems:
         raise SettingsError(problems)
     name, address = values["DIGEST_FROM"]
@@ -172,25 +175,35 @@ def _is_secret(key: str) -> bool:
 
 
 def _source_options(
-    texts: Mapping[str, str], sources: tuple[str, ...], problems: list[Problem]
+    texts: Mapping[str, str],
+    values: Mapping[str, Any],
+    foreign: frozenset[str],
+    problems: list[Problem],
 ) -> dict[str, str]:
-    options: dict[str, str] = {}
-    for name in _source_names(sources):
-        for suffix, option in (("_URL", name), ("_KEY", f"{name}_key")):
-            key = f"{PREFIX}{name.upper()}{suffix}"
-            text = texts.get(key, "")
-            if not text:
-                continue
-            try:
-                options[option] = _http_url(text) if suffix == "_URL" else text
-            except ValueError:
-                problems.append(Problem(key, mask_url(text), _BASE_URL))
+    """What is set for single sources, by the names that `digest.sources.load` gives it."""
+    options: dict[str, str] = {
+        _option(setting.key): values[setting.key]
+        for setting in SETTINGS
+        if setting.of_source and values.get(setting.key)
+    }
+    for key in sorted(foreign):
+        try:
+            options[_option(key)] = _http_url(texts[key]) if key.endswith("_URL") else texts[key]
+        except ValueError:
+            problems.append(Problem(key, mask_url(texts[key]), _BASE_URL))
     return options
 
 
-def _source_names(sources: tuple[str, ...]) -> tuple[str, ...]:
-    named = [source.partition(":")[0] for source in sources]
-    return tuple(dict.fromkeys([*BUILT_IN_SOURCES, *named]))
+def _option(key: str) -> str:
+    return key.removeprefix(PREFIX).removesuffix("_URL").lower()
+
+
+def _foreign(texts: Mapping[str, str], sources: tuple[str, ...]) -> frozenset[str]:
+    """Keys of sources in use that are not ours: DIGEST_NAME_ANYTHING is theirs to understand."""
+    ours = {setting.key.split("_")[1] for setting in SETTINGS if setting.of_source}
+    names = {source.partition(":")[0].upper() for source in sources} - ours
+    starts = tuple(f"{PREFIX}{name}_" for name in names)
+    return frozenset(key for key in texts if starts and key.startswith(starts))
 
 
 def _missing(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[Problem]:
@@ -215,15 +228,11 @@ def _missing(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[Proble
     return problems
 
 
-def _unknown(texts: Mapping[str, str], sources: tuple[str, ...]) -> list[Problem]:
-    names = _source_names(sources)
-    known = set(BY_KEY) | {
-        f"{PREFIX}{name.upper()}{end}" for name in names for end in ("_URL", "_KEY")
-    }
-    known |= {f"{key}_FILE" for key in known if _is_secret(key)}
+def _unknown(texts: Mapping[str, str], foreign: frozenset[str]) -> list[Problem]:
+    known = sorted([*BY_KEY, *(f"{key}_FILE" for key in BY_KEY if _is_secret(key))])
     problems = []
-    for key in sorted(set(texts) - known):
-        close = get_close_matches(key, sorted(known), n=1, cutoff=0.75)
+    for key in sorted(set(texts) - set(known) - foreign):
+        close = get_close_matches(key, known, n=1, cutoff=0.75)
         hint = f"did you mean {close[0]}?" if close else "remove it, or see docs/configuration.md"
         # What is meant for a secret may stand under a misspelt key.
         problems.append(Problem(key, MASK, f"there is no such setting; {hint}"))
@@ -362,11 +371,8 @@ def _port(text: str) -> int:
     return port
 
 
-_BASE_URL: Final = "an http(s) address without ? or #, as in https://mirror.example.org/hf"
+_BASE_URL: Final = "an http(s) address without ? or #, as in https://mirror.example.org"
 _SECRET: Final = f"{SHORTEST_SECRET} random characters or more (openssl rand -hex 32)"
-
-BUILT_IN_SOURCES: Final = ("hf",)
-"""Sources whose DIGEST_..._URL and DIGEST_..._KEY are known even while the source is not in use."""
 
 SETTINGS: Final = (
     Setting(
@@ -496,6 +502,42 @@ SETTINGS: Final = (
         "a port, as in 8000",
         _port,
         default="8000",
+    ),
+    Setting(
+        "DIGEST_HF_URL",
+        "Where Daily Papers are asked for, if not at https://huggingface.co.",
+        _BASE_URL,
+        _http_url,
+        of_source=True,
+    ),
+    Setting(
+        "DIGEST_HF_KEY",
+        "A token of Hugging Face, which raises its limits; reading needs none.",
+        "a token in one line",
+        _line(4096),
+        secret=True,
+        of_source=True,
+    ),
+    Setting(
+        "DIGEST_ARXIV_URL",
+        "One base address for all of arXiv's services, for instance a mirror.",
+        _BASE_URL,
+        _http_url,
+        of_source=True,
+    ),
+    Setting(
+        "DIGEST_ARXIV_API",
+        "Where arXiv's query API is, if not at https://export.arxiv.org.",
+        _BASE_URL,
+        _http_url,
+        of_source=True,
+    ),
+    Setting(
+        "DIGEST_ARXIV_OAI",
+        "Where arXiv's OAI-PMH is, if not at https://oaipmh.arxiv.org.",
+        _BASE_URL,
+        _http_url,
+        of_source=True,
     ),
 )
 BY_KEY: Final[Mapping[str, Setting]] = {setting.key: setting for setting in SETTINGS}

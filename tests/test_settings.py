@@ -58,7 +58,7 @@ def test_every_setting_is_read() -> None:
             "DIGEST_SOURCES": "hf, file:/srv/listings hf",
             "DIGEST_HF_URL": "http://127.0.0.1:9000/",
             "DIGEST_HF_KEY": "token",
-            "DIGEST_FILE_URL": "https://mirror.example.org",
+            "DIGEST_ARXIV_OAI": "https://mirror.example.org/",
             "DIGEST_LIST": "reading-group",
             "DIGEST_BRAND": "Reading Group",
             "DIGEST_POSTAL_ADDRESS": "1 Invented Street, Nowhere",
@@ -83,7 +83,7 @@ def test_every_setting_is_read() -> None:
         source_options={
             "hf": "http://127.0.0.1:9000",
             "hf_key": "token",
-            "file": "https://mirror.example.org",
+            "arxiv_oai": "https://mirror.example.org",
         },
         list_name="reading-group",
         brand="Reading Group",
@@ -154,11 +154,13 @@ def test_an_unknown_key_is_reported_with_what_was_probably_meant() -> None:
     assert "docs/configuration.md" in only_problem({"DIGEST_QQ": "1"})
 
 
-def test_the_url_of_a_source_is_known_once_the_source_is_in_use() -> None:
-    env = {"DIGEST_ACME_URL": "https://acme.example.org"}
-    assert only_problem(env).startswith("DIGEST_ACME_URL is '***': there is no such setting")
+def test_what_begins_with_the_name_of_a_foreign_source_in_use_is_handed_to_it() -> None:
+    env = {"DIGEST_ACME_URL": "https://acme.example.org/", "DIGEST_ACME_KEY": "token"}
+    assert problems(env)[1].startswith("DIGEST_ACME_URL is '***': there is no such setting")
     settings = load({**env, "DIGEST_SOURCES": "acme:x"})
-    assert settings.source_options == {"acme": "https://acme.example.org"}
+    assert settings.source_options == {"acme": "https://acme.example.org", "acme_key": "token"}
+    wrong = {"DIGEST_ACME_URL": "acme", "DIGEST_SOURCES": "acme:x"}
+    assert only_problem(wrong).startswith("DIGEST_ACME_URL is 'acme': an http(s) address")
 
 
 def test_a_public_url_needs_a_secret_key() -> None:
