@@ -29,7 +29,8 @@ _ADDRESS: Final = re.compile(
     re.IGNORECASE,
 )
 _MAILBOX: Final = re.compile(
-    r"(?:\"?(?P<name>[^\"<>\x00-\x1f\x7f]*?)\"?\s*<(?P<in>[^<>]*)>|(?P<bare>\S+))"
+    r"\"?(?P<name>[^\"<>\x00-\x1f\x7f]*?)\"?\s*<(?P<in>[^<>]*)>"
+    r"|(?P<bare>\S+)"
 )
 _LIST: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _SOURCE: Final = re.compile(r"[a-z][a-z0-9_]*(?::\S+)?")
@@ -41,8 +42,8 @@ class Settings:
     """How one installation is set up; `secret_keys` are newest first, the first one signs.
 
     `source_options` is what `digest.sources.load` takes: base URLs by source ("hf"), anything
-    else by source and name ("hf_key", "arxiv_api"). `public_url` has no slash at its end and is empty where nobody
-    can reach this installation; `host` and `port` are where `serve` listens.
+    else by source and name ("hf_key", "arxiv_api"). `public_url` has no slash at its end and is
+    empty where nobody can reach this installation; `host` and `port` are where `serve` listens.
     """
 
     database_url: str = field(repr=False)
