@@ -1,0 +1,102 @@
+"""The reader's pages: plain HTML that works without script, behind signed links, no accounts.
+
+Importing this package imports FastAPI; nothing that only sends mail has to.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from digest.errors import LinkError, NotFound, PaperDigestError, StoreUnavailable
+from digest.render import templates_dir
+from digest.web.guard import Guard
+from digest.web.leave import leave_routes
+from digest.web.manage import manage_routes
+from digest.web.online import online_routes
+from digest.web.pages import Pages
+from digest.web.pause import pause_routes
+from digest.web.public import public_routes
+
+if TYPE_CHECKING:
+    from fastapi import Request
+    from starlette.responses import Response
+
+    from digest.run import App
+
+_log = logging.getLogger(__name__)
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(app: App) -> FastAPI:
+    """The web application of an installation, at the path of its public URL."""
+    public = urlsplit(app.settings.public_url)
+    base = public.path.rstrip("/")
+    pages = Pages(
+        templates_dir(), base=base, brand=app.settings.brand, overlay=app.settings.templates
+    )
+    web = bare_app(pages)
+    web.include_router(public_routes(app, pages))
+    web.include_router(leave_routes(app, pages))
+    web.include_router(manage_routes(app, pages))
+    web.include_router(pause_routes(app, pages))
+    web.include_router(online_routes(app))
+    web.add_middleware(Guard, base=base, https=public.scheme == "https")
+    return web
+
+
+def bare_app(pages: Pages) -> FastAPI:
+    """An application with the static files and an answer to every error, and no route yet."""
+    web = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    web.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    def say(title: str, text: str, status: int, headers: dict[str, str] | None = None) -> Response:
+        response = pages.page("said.html", status=status, private=True, title=title, text=text)
+        response.headers.update(headers or {})
+        return response
+
+    def link(_request: Request, error: Exception) -> Response:
+        return say("This link does not work", str(error), 404)
+
+    def missing(_request: Request, error: Exception) -> Response:
+        return say("Nothing here", str(error), 404)
+
+    def unavailable(_request: Request, error: Exception) -> Response:
+        _log.error("web store unavailable: %s", error)
+        text = "The database is not answering. Nothing is lost; please try again in a minute."
+        return say("Just a moment", text, 503, {"retry-after": "60"})
+
+    def ours(_request: Request, error: Exception) -> Response:
+        _log.error("web request failed: %s", error)
+        return say("That did not work", "It is not your doing, and it is noted down here.", 500)
+
+    def foreign(_request: Request, error: Exception) -> Response:
+        _log.error("web request broke", exc_info=error)
+        return say("That did not work", "It is not your doing, and it is noted down here.", 500)
+
+    def http(_request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+        if status == 404:  # noqa: PLR2004 -- Not Found
+            return say("Nothing here", "There is no page at this address.", 404)
+        return say("That did not work", "This page does not take that.", status, headers)
+
+    for kind, answer in (
+        (LinkError, link),
+        (NotFound, missing),
+        (StoreUnavailable, unavailable),
+        (PaperDigestError, ours),
+        (HTTPException, http),
+        (Exception, foreign),
+    ):
+        web.add_exception_handler(kind, answer)
+    return web
+
+
+__all__ = ["bare_app", "create_app"]

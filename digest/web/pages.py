@@ -1,0 +1,94 @@
+"""Pages out of `templates/web`: autoescaped, strict, with an operator's overlay laid over ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annotation
+from starlette.responses import HTMLResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAX_FIELDS: Final = 400
+
+PRIVATE: Final = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+"""Headers of a page behind a token: kept by nobody, found by nobody."""
+
+
+class Pages:
+    """Renders pages; `base` is the path the application stands under, "" at the root."""
+
+    def __init__(self, templates: Path, *, base: str, brand: str, overlay: Path | None) -> None:
+        folders = [templates / "web"] if overlay is None else [overlay / "web", templates / "web"]
+        self._environment = Environment(
+            loader=FileSystemLoader(folders),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        first, _, last = brand.rpartition(" ")
+        self._environment.globals.update(base=base, brand=brand, brand_first=first, brand_last=last)
+        self._environment.filters["figure"] = lambda number: f"{number:,}"
+        self._environment.filters["day"] = lambda day: f"{day.day} {day:%b}"
+
+    def html(self, template: str, **values: object) -> str:
+        """The page's source."""
+        return self._environment.get_template(template).render(values)
+
+    def page(
+        self, template: str, *, status: int = 200, private: bool = False, **values: object
+    ) -> HTMLResponse:
+        """A page as a response; `private` for everything behind a token."""
+        headers = PRIVATE if private else {"cache-control": "no-cache"}
+        return HTMLResponse(self.html(template, **values), status_code=status, headers=headers)
+
+
+class Form:
+    """The fields of a posted form; a field that is not there reads as ""."""
+
+    def __init__(self, fields: dict[str, list[str]]) -> None:
+        self._fields = fields
+
+    def __getitem__(self, name: str) -> str:
+        """The field's first value."""
+        return self._fields.get(name, [""])[0]
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the field was sent at all, empty or not."""
+        return name in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the fields sent."""
+        return iter(self._fields)
+
+
+async def form(request: Request) -> Form:
+    """The posted form; empty for a body of any other kind or shape.
+
+    Only urlencoded bodies carry orders of our own pages. RFC 8058 allows multipart for the
+    one order that needs no fields, so nothing else has to be understood.
+    """
+    body = await request.body()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        return Form({})
+    try:
+        fields = parse_qs(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            max_num_fields=MAX_FIELDS,
+            errors="replace",
+        )
+    except ValueError:
+        return Form({})
+    return Form({name: [_newlines(value) for value in values] for name, values in fields.items()})
+
+
+def _newlines(text: str) -> str:
+    """Browsers post CR LF (URL standard, newline normalization); everything here counts LF."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")

@@ -1,0 +1,294 @@
+"""A reader's settings as a form: what it shows, what it reads back, what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Final, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from subscribers.query import check
+
+from digest.papers import tidy_text
+from subscribers.profile import Layout, Order, Profile
+from subscribers.subscriber import Cadence, Schedule, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from digest.errors import QueryError
+    from digest.web.pages import Form
+    from subscribers.subscriber import Subscriber
+
+Chosen = TypeVar("Chosen")
+Default = TypeVar("Default")
+
+MAX_PROFILES: Final = 20
+MAX_QUERY: Final = 4_000
+MAX_MUTED: Final = 200
+LIMITS: Final = (5, 10, 20, 30, 50, 0)
+LEFT: Final = "You have left this list, so there is nothing to set. Undo leaving, or sign up again."
+LONGEST_PAUSE: Final = timedelta(days=366)
+
+CADENCES: Final = {
+    Cadence.WEEKDAYS: "Every weekday",
+    Cadence.DAILY: "Every day",
+    Cadence.WEEKLY: "Once a week",
+    Cadence.MONTHLY: "Once a month",
+}
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+LAYOUTS: Final = {
+    Layout.FULL: "Title, authors and summary",
+    Layout.COMPACT: "Title and one line",
+    Layout.TITLES: "Titles only",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A way out of a mistake: what the button says and what the line becomes."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A mistake in a keyword text, cut so that a page can underline its place."""
+
+    line: int
+    reason: str
+    before: str
+    place: str
+    after: str
+    repairs: tuple[Repair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """What a posted form asks for: the reader as it would be, and why it cannot be saved yet.
+
+    `mistakes` is one tuple per profile, in order; `problems` are sentences about other fields.
+    """
+
+    reader: Subscriber
+    mistakes: tuple[tuple[Mistake, ...], ...]
+    problems: tuple[str, ...]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it can be saved."""
+        return not self.problems and not any(self.mistakes)
+
+
+def mistakes(text: str) -> tuple[Mistake, ...]:
+    """Every mistake in a keyword text, with its place and its repairs."""
+    lines = text.split("\n")
+    return tuple(_mistake(error, lines) for error in check(text)[1])
+
+
+def _mistake(error: QueryError, lines: list[str]) -> Mistake:
+    line = lines[error.line - 1] if error.line <= len(lines) else ""
+    start = min(max(error.column - 1, 0), len(line))
+    end = min(start + max(error.length, 1), len(line))
+    return Mistake(
+        line=error.line,
+        reason=error.reason,
+        before=line[:start],
+        place=line[start:end],
+        after=line[end:],
+        repairs=tuple(Repair(error.line, repair) for repair in error.repairs),
+    )
+
+
+def repaired(text: str, order: str) -> str:
+    """The text with one line replaced, as a repair button asks ("2:machine unlearning")."""
+    number, _, line = order.partition(":")
+    lines = text.split("\n")
+    if number.isdecimal() and 1 <= int(number) <= len(lines):
+        lines[int(number) - 1] = line.replace("\n", " ")
+    return "\n".join(lines)
+
+
+def read(form: Form, reader: Subscriber, now: datetime) -> Edited:
+    """The reader as the form wants it; a field that was not sent stays as it is.
+
+    A profile is the fields `text-N`, `name-N`, `limit-N`, `layout-N`, with `remove-N` to drop
+    it and `repair-N` for a pressed repair button. Raises nothing: what is wrong is in the answer.
+    """
+    problems: list[str] = []
+    profiles, found = _profiles(form, reader)
+    schedule = _schedule(form, reader.schedule, problems)
+    edited = replace(
+        reader,
+        profiles=profiles,
+        schedule=schedule,
+        layout=_choice(Layout, form["layout"], reader.layout),
+        muted_words=_lines(form, "muted_words", reader.muted_words),
+        muted_authors=_lines(form, "muted_authors", reader.muted_authors),
+        summaries=_switch(form, "summaries", is_on=reader.summaries),
+        figures=_switch(form, "figures", is_on=reader.figures),
+        quiet_notes=_switch(form, "quiet_notes", is_on=reader.quiet_notes),
+    )
+    if schedule != reader.schedule and edited.status is Status.ACTIVE:
+        edited = edited.reschedule(now)
+    elif schedule != reader.schedule and edited.status is Status.PAUSED:
+        edited = edited.pause(edited.paused_until, now)
+    return Edited(edited, found, tuple(problems))
+
+
+def _profiles(
+    form: Form, reader: Subscriber
+) -> tuple[tuple[Profile, ...], tuple[tuple[Mistake, ...], ...]]:
+    profiles: list[Profile] = []
+    found: list[tuple[Mistake, ...]] = []
+    for number in range(MAX_PROFILES):
+        if f"text-{number}" not in form:
+            break
+        is_known = number < len(reader.profiles)
+        text = form[f"text-{number}"][:MAX_QUERY].strip("\n")
+        if form[f"remove-{number}"] or (not is_known and not text.strip()):
+            continue
+        if repair := form[f"repair-{number}"]:
+            text = repaired(text, repair)
+        before = reader.profiles[number] if is_known else Profile()
+        profile = replace(
+            before,
+            text=text if text.strip() else "",
+            name=tidy_text(form[f"name-{number}"], 80),
+            limit=_limit(form[f"limit-{number}"], before.limit),
+            layout=_choice(Layout, form[f"layout-{number}"], None),
+            order=_choice(Order, form[f"order-{number}"], before.order),
+        )
+        profiles.append(profile)
+        found.append(mistakes(profile.text))
+    if not profiles and "text-0" not in form:
+        return reader.profiles, tuple(() for _ in reader.profiles)
+    return tuple(profiles) or (Profile(),), tuple(found) or ((),)
+
+
+def _schedule(form: Form, before: Schedule, problems: list[str]) -> Schedule:
+    zone = form["zone"].strip() or before.zone
+    if zone not in zones():
+        problems.append(
+            f"“{tidy_text(zone, 60)}” is no time zone we know. Write it as in Europe/Paris."
+        )
+        zone = before.zone
+    hour, weekday = form["hour"], form["weekday"]
+    at = before.at
+    if hour.isdecimal() and int(hour) < 24 and int(hour) != at.hour:  # noqa: PLR2004 -- hours
+        at = time(int(hour))
+    is_day = weekday.isdecimal() and int(weekday) < len(WEEKDAYS)
+    return Schedule(
+        cadence=_choice(Cadence, form["cadence"], before.cadence),
+        at=at,
+        zone=zone,
+        weekday=int(weekday) if is_day else before.weekday,
+    )
+
+
+def _choice(kind: Callable[[str], Chosen], value: str, otherwise: Default) -> Chosen | Default:
+    try:
+        return kind(value)
+    except ValueError:
+        return otherwise
+
+
+def _limit(value: str, before: int) -> int:
+    return int(value) if value.isdecimal() and int(value) <= 500 else before  # noqa: PLR2004
+
+
+def _lines(form: Form, name: str, before: tuple[str, ...]) -> tuple[str, ...]:
+    if name not in form:
+        return before
+    lines = (tidy_text(line, 80) for line in form[name].replace(",", "\n").split("\n"))
+    return tuple(dict.fromkeys(filter(None, lines)))[:MAX_MUTED]
+
+
+def _switch(form: Form, name: str, *, is_on: bool) -> bool:
+    """A checkbox that is off is not sent; the hidden field `has` says that it was there."""
+    return bool(form[name]) if "has-switches" in form else is_on
+
+
+def pause_until(form: Form, reader: Subscriber, now: datetime) -> datetime | str | None:
+    """The end of a pause as the form asks: an instant, None for open, or what is wrong with it."""
+    text = form["until"].strip()
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return "Please write the day as 2026-12-31."
+    zone = ZoneInfo(reader.schedule.zone)
+    until = datetime.combine(day, time(0), zone).astimezone(now.tzinfo)
+    if until <= now:
+        return "That day is not in the future."
+    if until > now + LONGEST_PAUSE:
+        return "That is more than a year away; leave the day empty to pause without an end."
+    return until
+
+
+def paused(reader: Subscriber, form: Form, now: datetime) -> tuple[Subscriber, str]:
+    """The reader paused or resumed as the form asks, or what is wrong with it."""
+    if reader.status not in {Status.ACTIVE, Status.PAUSED}:
+        return reader, LEFT
+    if form["do"] == "resume":
+        return (reader.resume(now) if reader.status is Status.PAUSED else reader), ""
+    until = pause_until(form, reader, now)
+    if isinstance(until, str):
+        return reader, until
+    return reader.pause(until, now), ""
+
+
+def state(reader: Subscriber) -> str:
+    """One sentence: what this reader gets now."""
+    usual = when(reader.schedule)
+    match reader.status:
+        case Status.ACTIVE if reader.next_due is not None:
+            day = reader.schedule.local_day(reader.next_due)
+            return f"You get new papers {usual}. The next mail can come on {day:%A, %-d %B}."
+        case Status.ACTIVE:
+            return f"You get new papers {usual}."
+        case Status.PAUSED if reader.paused_until is not None:
+            day = reader.schedule.local_day(reader.paused_until)
+            return f"Paused. Mails begin again on {day:%A, %-d %B %Y}."
+        case Status.PAUSED:
+            return "Paused until you resume."
+        case Status.PENDING:
+            return "Not confirmed yet: the button is in the mail we sent you."
+        case Status.UNSUBSCRIBED:
+            return "You have left this list. We do not write to this address."
+
+
+def fingerprint(reader: Subscriber) -> str:
+    """Changes whenever a setting does, so that a second tab notices what the first one saved."""
+    settings = (
+        reader.profiles, reader.schedule, reader.layout, reader.summaries, reader.figures,
+        reader.quiet_notes, reader.muted_words, reader.muted_authors,
+    )  # fmt: skip
+    return hashlib.sha256(repr(settings).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def when(schedule: Schedule) -> str:
+    """The schedule in words: "every weekday at 07:00 (Europe/Paris)"."""
+    days = {
+        Cadence.WEEKDAYS: "every weekday",
+        Cadence.DAILY: "every day",
+        Cadence.WEEKLY: f"every {WEEKDAYS[schedule.weekday]}",
+        Cadence.MONTHLY: "on the first of every month",
+    }[schedule.cadence]
+    return f"{days} at {schedule.at:%H:%M} ({schedule.zone})"
+
+
+@cache
+def zones() -> frozenset[str]:
+    """Every IANA zone of this machine."""
+    return frozenset(available_timezones())
+
+
+def listed_zones() -> Iterator[str]:
+    """The zones worth offering: the ones named after a place, and UTC."""
+    yield "UTC"
+    yield from sorted(zone for zone in zones() if "/" in zone and not zone.startswith("Etc/"))

@@ -1,0 +1,61 @@
+// The live answer while you type, starters, repairs, and the browser's own time zone.
+// Without this file every one of them works with a button.
+"use strict";
+(() => {
+  const field = document.getElementById("q");
+  const form = field.form;
+  const zone = document.getElementById("zone");
+  let timer = 0;
+  let newest = 0;
+
+  if (zone && !new URLSearchParams(location.search).has("zone")) {
+    const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if ([...zone.options].some((option) => option.value === own)) zone.value = own;
+  }
+
+  async function show() {
+    const mine = ++newest;
+    const address = new URL(form.getAttribute("action"), location.href);
+    address.searchParams.set("q", field.value);
+    const late = setTimeout(() => document.getElementById("answer").classList.add("old"), 400);
+    try {
+      const answer = await fetch(address);
+      if (mine !== newest || !answer.ok) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (mine !== newest) return;
+      // The live region itself stays, so that one change is one announcement.
+      const old = document.getElementById("answer");
+      const fresh = page.getElementById("answer");
+      old.className = fresh.className;
+      old.replaceChildren(...fresh.childNodes);
+      for (const id of ["mistakes", "sample"]) document.getElementById(id).replaceWith(page.getElementById(id));
+      if (page.getElementById("q").hasAttribute("aria-invalid")) field.setAttribute("aria-invalid", "true");
+      else field.removeAttribute("aria-invalid");
+      document.getElementById("starters").hidden = field.value.trim() !== "";
+    } catch {
+      // Offline or interrupted: the old answer stays, the next key asks again.
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  function ask() { clearTimeout(timer); show(); }
+  field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(show, 250); });
+
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest("button[name]");
+    if (!button) return;
+    if (button.name === "add") {
+      event.preventDefault();
+      field.value = [field.value.trim(), button.value].filter(Boolean).join("\n");
+    } else if (button.name.startsWith("repair-")) {
+      event.preventDefault();
+      const [, line, text] = /^(\d+):([^]*)$/.exec(button.value);
+      const lines = field.value.split("\n");
+      lines[line - 1] = text;
+      field.value = lines.join("\n");
+    } else return;
+    field.focus();
+    ask();
+  });
+})();

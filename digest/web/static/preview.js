@@ -1,0 +1,40 @@
+// Renders the mail again as you type. Without this file the form does the same with its button.
+"use strict";
+(() => {
+  const field = document.getElementById("q");
+  const form = field.form;
+  let timer = 0;
+  let newest = 0;
+
+  async function show() {
+    const mine = ++newest;
+    const address = new URL(form.getAttribute("action"), location.href);
+    for (const [name, value] of new FormData(form)) if (value) address.searchParams.set(name, value);
+    if (!address.searchParams.has("q")) address.searchParams.set("q", "");
+    const late = setTimeout(() => document.getElementById("mail").classList.add("late"), 400);
+    try {
+      const answer = await fetch(address);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (mine !== newest || !answer.ok) return;
+      for (const id of ["mail", "why", "mistakes"]) document.getElementById(id).replaceWith(page.getElementById(id));
+      field.toggleAttribute("aria-invalid", false);
+      if (page.getElementById("q").hasAttribute("aria-invalid")) field.setAttribute("aria-invalid", "true");
+      for (const link of document.querySelectorAll(".readers a")) link.removeAttribute("aria-current");
+      history.replaceState(null, "", address);
+    } finally {
+      clearTimeout(late);
+      document.getElementById("mail").classList.remove("late");
+    }
+  }
+
+  const soon = () => { clearTimeout(timer); timer = setTimeout(show, 250); };
+  field.addEventListener("input", soon);
+  form.addEventListener("change", soon);
+  form.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (button && button.name) return;
+    event.preventDefault();
+    clearTimeout(timer);
+    show();
+  });
+})();

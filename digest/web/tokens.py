@@ -1,0 +1,21 @@
+"""From a token in an address to the reader it stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from digest.errors import LinkError, NotFound
+
+if TYPE_CHECKING:
+    from digest.run import App
+    from subscribers.links import Purpose
+    from subscribers.subscriber import Subscriber
+
+
+def reader_of(app: App, purpose: Purpose, token: str) -> Subscriber:
+    """The reader a link was made for; LinkError when it is wrong, ended or outlived its reader."""
+    public_id = app.links.open(purpose, token, now=app.clock())
+    try:
+        return app.store.subscribers.by_public_id(public_id)
+    except NotFound as error:
+        raise LinkError("It belongs to a subscription that does not exist any more.") from error
