@@ -155,3 +155,11 @@ def test_every_abstract_is_another_text(sample: dict[str, Item]) -> None:
     abstracts = sorted(item["abstract"] for item in sample.values())
     assert all(abstracts)
     assert all(one[:60] != other[:60] for one, other in pairwise(abstracts))
+
+
+def test_every_picture_a_paper_names_lies_beside_the_listings(sample: dict[str, Item]) -> None:
+    named = {item["image"].rpartition("/")[2] for item in sample.values() if item.get("image")}
+    drawn = {path.name for path in (SAMPLE / "figures").iterdir()}
+    assert named == drawn
+    for name in drawn:
+        assert (SAMPLE / "figures" / name).read_bytes().startswith(b"\x89PNG")
