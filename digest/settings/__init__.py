@@ -1,0 +1,212 @@
+"""Settings: one table of what can be set, and the one function that reads it.
+
+Every key begins with DIGEST_; a secret can also be named by a file, in KEY_FILE. An empty value
+is the same as none. `load` reports every problem at once and never shows a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from digest.errors import Problem, SettingsError
+from digest.settings.table import BASE_URL, BY_KEY, SETTINGS, Setting
+from digest.settings.values import SHORTEST_SECRET, WantedError, http_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX: Final = "DIGEST_"
+MASK: Final = "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one installation is set up; `secret_keys` are newest first, the first one signs.
+
+    `source_options` is what `digest.sources.load` takes: base URLs by source ("hf"), anything
+    else by source and name ("hf_key", "arxiv_api"). `public_url` has no slash at its end and is
+    empty where nobody can reach this installation; `host` and `port` are where `serve` listens.
+    """
+
+    database_url: str = field(repr=False)
+    smtp_url: str = field(repr=False)
+    sender_name: str
+    sender_address: str
+    contact: str
+    smtp_user: str | None = field(default=None, repr=False)
+    smtp_password: str | None = field(default=None, repr=False)
+    hostname: str = "localhost"
+    public_url: str = ""
+    secret_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    sources: tuple[str, ...] = ("hf",)
+    source_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    list_name: str = "main"
+    brand: str = "Paper Digest"
+    postal_address: str = ""
+    note: str = ""
+    zone: str = "UTC"
+    templates: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+    @property
+    def writes_files(self) -> bool:
+        """Whether mails become files in a folder instead of going to a relay."""
+        return self.smtp_url.startswith("eml:")
+
+
+def load(env: Mapping[str, str]) -> Settings:
+    """Read the settings out of an environment; raises SettingsError with every problem."""
+    problems: list[Problem] = []
+    texts = _texts(env, problems)
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        text = texts.get(setting.key, setting.default)
+        try:
+            values[setting.key] = setting.read(text) if text else None
+        except ValueError as error:
+            shown = MASK if setting.secret else mask_url(text)
+            wanted = str(error) if isinstance(error, WantedError) else setting.wanted
+            problems.append(Problem(setting.key, shown, wanted))
+    sources = values.get("DIGEST_SOURCES") or ()
+    foreign = _foreign(texts, sources)
+    options = _source_options(texts, values, foreign, problems)
+    unread = {problem.key.removesuffix("_FILE") for problem in problems}
+    problems += [problem for problem in _missing(values, texts) if problem.key not in unread]
+    problems += _unknown(texts, foreign)
+    if problems:
+        raise SettingsError(problems)
+    name, address = values["DIGEST_FROM"]
+    keys = (values["DIGEST_SECRET_KEY"], values["DIGEST_SECRET_KEY_OLD"])
+    return Settings(
+        database_url=values["DIGEST_DATABASE_URL"],
+        smtp_url=values["DIGEST_SMTP_URL"],
+        smtp_user=values["DIGEST_SMTP_USER"],
+        smtp_password=values["DIGEST_SMTP_PASSWORD"],
+        hostname=values["DIGEST_HOSTNAME"] or address.rpartition("@")[2],
+        sender_name=name or values["DIGEST_BRAND"],
+        sender_address=address,
+        contact=values["DIGEST_CONTACT"] or address,
+        public_url=values["DIGEST_PUBLIC_URL"] or "",
+        secret_keys=tuple(key for key in keys if key),
+        sources=sources,
+        source_options=options,
+        list_name=values["DIGEST_LIST"],
+        brand=values["DIGEST_BRAND"],
+        postal_address=values["DIGEST_POSTAL_ADDRESS"] or "",
+        note=values["DIGEST_NOTE"] or "",
+        zone=values["DIGEST_ZONE"],
+        templates=values["DIGEST_TEMPLATES"],
+        host=values["DIGEST_HOST"],
+        port=values["DIGEST_PORT"],
+    )
+
+
+def _texts(env: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:
+    """Every DIGEST_ key that is set, with the contents of the files that secrets are kept in."""
+    texts = {
+        key: text.strip() for key, text in env.items() if key.startswith(PREFIX) and text.strip()
+    }
+    for file_key in [key for key in texts if key.endswith("_FILE")]:
+        key = file_key.removesuffix("_FILE")
+        if not _is_secret(key):
+            continue
+        path = texts.pop(file_key)
+        if key in texts:
+            problems.append(Problem(file_key, path, f"set either this or {key}, not both"))
+            continue
+        try:
+            texts[key] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            problems.append(
+                Problem(file_key, path, f"a file that can be read and holds the secret ({why})")
+            )
+        else:
+            if not texts[key]:
+                problems.append(
+                    Problem(file_key, path, "a file that holds the secret (it is empty)")
+                )
+    return texts
+
+
+def _is_secret(key: str) -> bool:
+    setting = BY_KEY.get(key)
+    return setting.secret if setting else key.endswith("_KEY")
+
+
+def _source_options(
+    texts: Mapping[str, str],
+    values: Mapping[str, Any],
+    foreign: frozenset[str],
+    problems: list[Problem],
+) -> dict[str, str]:
+    """What is set for single sources, by the names that `digest.sources.load` gives it."""
+    options: dict[str, str] = {
+        _option(setting.key): values[setting.key]
+        for setting in SETTINGS
+        if setting.of_source and values.get(setting.key)
+    }
+    for key in sorted(foreign):
+        try:
+            options[_option(key)] = http_url(texts[key]) if key.endswith("_URL") else texts[key]
+        except ValueError:
+            problems.append(Problem(key, mask_url(texts[key]), BASE_URL))
+    return options
+
+
+def _option(key: str) -> str:
+    return key.removeprefix(PREFIX).removesuffix("_URL").lower()
+
+
+def _foreign(texts: Mapping[str, str], sources: tuple[str, ...]) -> frozenset[str]:
+    """Keys of sources in use that are not ours: DIGEST_NAME_ANYTHING is theirs to understand."""
+    ours = {setting.key.split("_")[1] for setting in SETTINGS if setting.of_source}
+    names = {source.partition(":")[0].upper() for source in sources} - ours
+    starts = tuple(f"{PREFIX}{name}_" for name in names)
+    return frozenset(key for key in texts if starts and key.startswith(starts))
+
+
+def _missing(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[Problem]:
+    """What is needed only because something else is set."""
+    problems = []
+    public, relay = values.get("DIGEST_PUBLIC_URL"), values.get("DIGEST_SMTP_URL") or "eml:"
+    if public and "DIGEST_SECRET_KEY" not in texts:
+        wanted = (
+            f"{SHORTEST_SECRET} random characters or more, because DIGEST_PUBLIC_URL is set and "
+            "links to it are signed (openssl rand -hex 32)"
+        )
+        problems.append(Problem("DIGEST_SECRET_KEY", None, wanted))
+    if not relay.startswith("eml:") and "DIGEST_FROM" not in texts:
+        wanted = (
+            "who the mails come from, because DIGEST_SMTP_URL is a relay: "
+            "a name and an address, as in Paper Digest <digest@example.org>"
+        )
+        problems.append(Problem("DIGEST_FROM", None, wanted))
+    if "DIGEST_SMTP_PASSWORD" in texts and "DIGEST_SMTP_USER" not in texts and "@" not in relay:
+        wanted = "the name that goes with DIGEST_SMTP_PASSWORD"
+        problems.append(Problem("DIGEST_SMTP_USER", None, wanted))
+    return problems
+
+
+def _unknown(texts: Mapping[str, str], foreign: frozenset[str]) -> list[Problem]:
+    known = sorted([*BY_KEY, *(f"{key}_FILE" for key in BY_KEY if _is_secret(key))])
+    problems = []
+    for key in sorted(set(texts) - set(known) - foreign):
+        close = get_close_matches(key, known, n=1, cutoff=0.75)
+        hint = f"did you mean {close[0]}?" if close else "remove it, or see docs/configuration.md"
+        # What is meant for a secret may stand under a misspelt key.
+        problems.append(Problem(key, MASK, f"there is no such setting; {hint}"))
+    return problems
+
+
+def mask_url(url: str) -> str:
+    """The URL without its password, fit to be shown."""
+    return re.sub(r"(//[^/@:\s]*):[^/\s]*@", rf"\1:{MASK}@", url)
+
+
+__all__ = ["BY_KEY", "MASK", "PREFIX", "SETTINGS", "Setting", "Settings", "load", "mask_url"]

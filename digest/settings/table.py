@@ -1,0 +1,202 @@
+"""The table of settings: every key, what it is for, what it takes, its default, its reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from digest.settings import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+LONGEST_NOTE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key: what it takes (`wanted`, as an error says it), its default as text, its reader.
+
+    `of_source` marks what is handed to the source whose name stands behind DIGEST_.
+    `read` turns the text into the value and raises ValueError for what it does not take.
+    """
+
+    key: str
+    help: str
+    wanted: str
+    read: Callable[[str], Any]
+    default: str = ""
+    secret: bool = False
+    of_source: bool = False
+
+
+BASE_URL: Final = "an http(s) address without ? or #, as in https://mirror.example.org"
+_SECRET: Final = f"{values.SHORTEST_SECRET} random characters or more (openssl rand -hex 32)"
+
+SETTINGS: Final = (
+    Setting(
+        "DIGEST_DATABASE_URL",
+        "Where readers, papers and the log of deliveries are kept.",
+        "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME",
+        values.database_url,
+        default="sqlite:///paper-digest.db",
+    ),
+    Setting(
+        "DIGEST_SMTP_URL",
+        "The relay that mails go to, or eml: and a folder that they are written into.",
+        "smtps://HOST, smtp+starttls://HOST:587, smtp://HOST:25 (no TLS) or eml:FOLDER",
+        values.smtp_url,
+        default="eml:outbox",
+    ),
+    Setting(
+        "DIGEST_SMTP_USER",
+        "The name to log in with at the relay; over one in DIGEST_SMTP_URL.",
+        "a name in one line",
+        values.line(320),
+    ),
+    Setting(
+        "DIGEST_SMTP_PASSWORD",
+        "The password that goes with it; over one in DIGEST_SMTP_URL.",
+        "a password in one line",
+        values.line(4096),
+        secret=True,
+    ),
+    Setting(
+        "DIGEST_HOSTNAME",
+        "What this machine calls itself to the relay; without it, the domain of DIGEST_FROM.",
+        "the name of a host, as in digest.example.org",
+        values.matching(values.HOST),
+    ),
+    Setting(
+        "DIGEST_FROM",
+        "Who the mails come from. Needed as soon as DIGEST_SMTP_URL is a relay.",
+        "a name and an address, as in Paper Digest <digest@example.org>",
+        values.sender,
+        default="Paper Digest <digest@example.org>",
+    ),
+    Setting(
+        "DIGEST_CONTACT",
+        "Where answers go and who to ask; without it, the address of DIGEST_FROM.",
+        "an address, as in digest@example.org",
+        values.address,
+    ),
+    Setting(
+        "DIGEST_PUBLIC_URL",
+        "Where readers reach `paper-digest serve`; it may have a path. Without it mails have no "
+        "links to settings, and one leaves by writing to DIGEST_CONTACT.",
+        "an https address, as in https://example.org/digest",
+        values.public_url,
+    ),
+    Setting(
+        "DIGEST_SECRET_KEY",
+        "Signs the links in mails. Needed with DIGEST_PUBLIC_URL.",
+        _SECRET,
+        values.secret_key,
+        secret=True,
+    ),
+    Setting(
+        "DIGEST_SECRET_KEY_OLD",
+        "The key before this one: links that it signed go on working.",
+        _SECRET,
+        values.secret_key,
+        secret=True,
+    ),
+    Setting(
+        "DIGEST_SOURCES",
+        "Where papers come from, with commas between.",
+        "names of sources with commas between, as in hf,file:listings",
+        values.sources,
+        default="hf",
+    ),
+    Setting(
+        "DIGEST_LIST",
+        "The name of the list in List-Id and in the database. It stays what it was at first: "
+        "another name is another list.",
+        "up to 40 lower-case letters, digits and hyphens, as in main",
+        values.matching(values.LIST),
+        default="main",
+    ),
+    Setting(
+        "DIGEST_BRAND",
+        "What the program is called in mails and on pages.",
+        "a name of at most 60 characters",
+        values.line(60),
+        default="Paper Digest",
+    ),
+    Setting(
+        "DIGEST_POSTAL_ADDRESS",
+        "The sender's postal address at the foot of every mail; many countries ask for one.",
+        "an address in one line of at most 200 characters",
+        values.line(200),
+    ),
+    Setting(
+        "DIGEST_NOTE",
+        "A note of the day, put into every digest.",
+        f"one line of at most {LONGEST_NOTE} characters",
+        values.line(LONGEST_NOTE),
+    ),
+    Setting(
+        "DIGEST_ZONE",
+        "The time zone of readers who are added without one.",
+        "a zone of the IANA database, as in Europe/Paris",
+        values.zone,
+        default="UTC",
+    ),
+    Setting(
+        "DIGEST_TEMPLATES",
+        "A folder of templates of your own, laid over ours.",
+        "a folder that is there",
+        values.folder,
+    ),
+    Setting(
+        "DIGEST_HOST",
+        "The address `paper-digest serve` listens on.",
+        "an address of this machine, as in 127.0.0.1 or 0.0.0.0",
+        values.matching(values.HOST),
+        default="127.0.0.1",
+    ),
+    Setting(
+        "DIGEST_PORT",
+        "The port it listens on.",
+        "a port, as in 8000",
+        values.port,
+        default="8000",
+    ),
+    Setting(
+        "DIGEST_HF_URL",
+        "Where Daily Papers are asked for, if not at https://huggingface.co.",
+        BASE_URL,
+        values.http_url,
+        of_source=True,
+    ),
+    Setting(
+        "DIGEST_HF_KEY",
+        "A token of Hugging Face, which raises its limits; reading needs none.",
+        "a token in one line",
+        values.line(4096),
+        secret=True,
+        of_source=True,
+    ),
+    Setting(
+        "DIGEST_ARXIV_URL",
+        "One base address for all of arXiv's services, for instance a mirror.",
+        BASE_URL,
+        values.http_url,
+        of_source=True,
+    ),
+    Setting(
+        "DIGEST_ARXIV_API",
+        "Where arXiv's query API is, if not at https://export.arxiv.org.",
+        BASE_URL,
+        values.http_url,
+        of_source=True,
+    ),
+    Setting(
+        "DIGEST_ARXIV_OAI",
+        "Where arXiv's OAI-PMH is, if not at https://oaipmh.arxiv.org.",
+        BASE_URL,
+        values.http_url,
+        of_source=True,
+    ),
+)
+BY_KEY: Final[Mapping[str, Setting]] = {setting.key: setting for setting in SETTINGS}

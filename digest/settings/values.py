@@ -1,0 +1,179 @@
+"""How the text of a setting becomes its value.
+
+Each reader raises ValueError for a text that it does not take; as a WantedError where there is
+more to say about this very text than what its setting takes.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import SplitResult, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHORTEST_SECRET: Final = 32
+_LOOPBACK: Final = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
+_ADDRESS: Final = re.compile(
+    r"[^\s@\"(),:;<>\[\\\]\x00-\x1f\x7f]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*"
+    r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
+    re.IGNORECASE,
+)
+_MAILBOX: Final = re.compile(
+    r"\"?(?P<name>[^\"<>\x00-\x1f\x7f]*?)\"?\s*<(?P<in>[^<>]*)>"
+    r"|(?P<bare>\S+)"
+)
+LIST: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_SOURCE: Final = re.compile(r"[a-z][a-z0-9_]*(?::\S+)?")
+HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]+\]?")
+
+
+def split(text: str, schemes: tuple[str, ...]) -> SplitResult:
+    """A URL of one of these schemes with a host that can be one; ValueError otherwise."""
+    parts = urlsplit(text)
+    _ = parts.port
+    if parts.scheme not in schemes or not parts.hostname or not HOST.fullmatch(parts.hostname):
+        raise ValueError
+    if any(c.isspace() or not c.isprintable() for c in text):
+        raise ValueError
+    return parts
+
+
+class WantedError(ValueError):
+    """What would be right for this very value, where there is more to say than usual."""
+
+
+def http_url(text: str) -> str:
+    """A base address: http(s), nothing behind the path, no slash at its end."""
+    parts = split(text, ("http", "https"))
+    if parts.query or parts.fragment:
+        raise ValueError
+    return text.rstrip("/")
+
+
+def public_url(text: str) -> str:
+    """The address readers reach us at: https, or http on this very machine."""
+    parts = split(text, ("http", "https"))
+    if parts.scheme == "http" and not _LOOPBACK.fullmatch(parts.hostname or ""):
+        raise WantedError(
+            "https (http is only for this machine): without it, links could be read on the way"
+        )
+    if parts.query or parts.fragment or parts.username:
+        raise WantedError(
+            "an address without ?, # or a name in it, as in https://example.org/digest"
+        )
+    return text.rstrip("/")
+
+
+def database_url(text: str) -> str:
+    """A database SQLAlchemy can open; PostgreSQL always through psycopg."""
+    scheme, colon, rest = text.partition("://")
+    if scheme == "sqlite" and rest.startswith("/") and rest != "/":
+        return text
+    if colon and scheme in {"postgres", "postgresql", "postgresql+psycopg"} and rest:
+        return f"postgresql+psycopg://{rest}"
+    raise ValueError
+
+
+def smtp_url(text: str) -> str:
+    """A relay's URL, or eml: and a folder."""
+    if text.startswith("eml:"):
+        if not text.removeprefix("eml:"):
+            raise WantedError("eml: and a folder, as in eml:outbox")
+        return text
+    parts = split(text, ("smtp", "smtp+starttls", "smtps"))
+    if parts.path not in {"", "/"} or parts.fragment:
+        raise ValueError
+    return text
+
+
+def sender(text: str) -> tuple[str, str]:
+    """Name (may be empty) and address of `Name <address>` or of a bare address."""
+    found = _MAILBOX.fullmatch(text)
+    if not found:
+        raise ValueError
+    return (found["name"] or "").strip(), address(found["in"] or found["bare"] or "")
+
+
+def address(text: str) -> str:
+    """An address with its domain in lower case."""
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError
+    local, _, domain = text.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def secret_key(text: str) -> bytes:
+    """A key that nobody guesses, as bytes."""
+    if len(text) < SHORTEST_SECRET or len(set(text)) < 8:  # noqa: PLR2004 -- "aaaa..." is no secret
+        raise ValueError
+    return text.encode("utf-8", "surrogateescape")
+
+
+def sources(text: str) -> tuple[str, ...]:
+    """Names of sources, each once."""
+    names = tuple(dict.fromkeys(re.split(r"[\s,]+", text.strip(" ,"))))
+    for name in names:
+        if not _SOURCE.fullmatch(name):
+            raise WantedError(
+                f"{name!r} is no source: write names with commas between, as in hf,file:listings"
+            )
+    return names
+
+
+def zone(text: str) -> str:
+    """The name of a zone in the IANA database."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 -- only where a zone is set
+
+    try:
+        return ZoneInfo(text).key
+    except (OSError, ValueError):
+        raise ValueError from None
+    except KeyError:  # ZoneInfoNotFoundError
+        from zoneinfo import available_timezones  # noqa: PLC0415 -- slow, and only for the hint
+
+        names = {name.casefold(): name for name in available_timezones()}
+        close = get_close_matches(text.casefold(), names, n=1, cutoff=0.6)
+        hint = f"; did you mean {names[close[0]]}?" if close else ""
+        raise WantedError(f"a zone of the IANA database, as in Europe/Paris{hint}") from None
+
+
+def matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    """A reader of texts that match the pattern as a whole."""
+
+    def read(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError
+        return text
+
+    return read
+
+
+def line(longest: int) -> Callable[[str], str]:
+    """A reader of one printable line of at most so many characters."""
+
+    def read(text: str) -> str:
+        if len(text) > longest or not text.isprintable():
+            raise ValueError
+        return text
+
+    return read
+
+
+def folder(text: str) -> Path:
+    """A folder that is there."""
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise ValueError
+    return path
+
+
+def port(text: str) -> int:
+    """A port, 0 for one that is free."""
+    port = int(text)
+    if not 0 <= port < 65536:  # noqa: PLR2004 -- 16 bits
+        raise ValueError
+    return port
