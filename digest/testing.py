@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from digest.papers import PaperId
     from digest.sources import Fetch, Source, Window
 
 
@@ -277,7 +278,7 @@ def check_source(
     for fetch in fetches:
         _check_fetch(fetch)
     again = _fetch(make, good, window)
-    if [fetch.papers for fetch in again] != [fetch.papers for fetch in fetches]:
+    if list(map(_names, again)) != list(map(_names, fetches)):
         raise AssertionError("the same answers bring other papers the second time")
     for trouble, reply in HOSTILE.items():
         for fetch in _fetch(make, partial(_always, reply), window, trouble):
@@ -287,6 +288,10 @@ def check_source(
             if not fetch.note:
                 raise AssertionError(f"{trouble} is not explained in the note")
     return fetches
+
+
+def _names(fetch: Fetch) -> list[tuple[PaperId, str]]:
+    return [(paper.id, paper.title) for paper in fetch.papers]
 
 
 def _always(reply: Reply, request: Request) -> Reply:

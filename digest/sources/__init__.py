@@ -31,6 +31,7 @@ FIRST_REACH: Final = 7
 _BUILT_IN: Final = {
     "hf": "digest.sources.huggingface:HuggingFace",
     "arxiv": "digest.sources.arxiv:ArXiv",
+    "feed": "digest.sources.feed:Feed",
     "file": "digest.sources.file:File",
 }
 
