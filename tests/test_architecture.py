@@ -6,8 +6,10 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final
 
@@ -220,6 +222,25 @@ def test_no_test_pretends() -> None:
         if word in module.text and module.path != Path(__file__)
     ]
     assert not pretending
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    written = {re.split(r"[^A-Za-z0-9._-]", line)[0] for lines in lists for line in lines}
+    declared = {re.sub(r"[-_.]+", "-", name).lower() for name in written}
+    # The web framework brings these two, and says so: they are its own words.
+    declared |= {"starlette", "pydantic"}
+    providers = packages_distributions()
+    undeclared = {
+        f"{module.name}:{line} imports {name}"
+        for module in product()
+        for name, line in module.imports.items()
+        if (top := name.partition(".")[0]) not in {"digest", "subscribers", "__future__"}
+        and top not in sys.stdlib_module_names
+        and not {re.sub(r"[-_.]+", "-", one).lower() for one in providers.get(top, ())} & declared
+    }
+    assert not undeclared
 
 
 def test_nothing_is_left_for_later() -> None:
