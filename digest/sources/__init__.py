@@ -31,6 +31,12 @@ FIRST_REACH: Final = 7
 _BUILT_IN: Final = {
     "hf": "digest.sources.huggingface:HuggingFace",
     "arxiv": "digest.sources.arxiv:ArXiv",
+    "biorxiv": "digest.sources.biorxiv:BioRxiv",
+    "medrxiv": "digest.sources.biorxiv:MedRxiv",
+    "pubmed": "digest.sources.pubmed:PubMed",
+    "openalex": "digest.sources.openalex:OpenAlex",
+    "crossref": "digest.sources.crossref:Crossref",
+    "openreview": "digest.sources.openreview:OpenReview",
     "feed": "digest.sources.feed:Feed",
     "file": "digest.sources.file:File",
 }
@@ -198,8 +204,9 @@ class Source(Protocol):
         ...
 
     def fetch(self, window: Window, client: Polite) -> Iterator[Fetch]:
-        """One Fetch for each list day of the window that is open, oldest first.
+        """One Fetch for each list day of the window that is open.
 
+        A source without list days gives one under the newest day, each paper under its own.
         Never raises for what a server or a file holds. Papers are tidy and carry exactly the
         listings this source saw.
         """
