@@ -58,7 +58,7 @@ def test_every_setting_is_read() -> None:
             "DIGEST_SOURCES": "hf, file:/srv/listings hf",
             "DIGEST_HF_URL": "http://127.0.0.1:9000/",
             "DIGEST_HF_KEY": "token",
-            "DIGEST_ARXIV_OAI": "https://mirror.example.org/",
+            "DIGEST_ARXIV_OAI_URL": "https://mirror.example.org/",
             "DIGEST_LIST": "reading-group",
             "DIGEST_BRAND": "Reading Group",
             "DIGEST_POSTAL_ADDRESS": "1 Invented Street, Nowhere",

@@ -33,6 +33,23 @@ class Setting:
 BASE_URL: Final = "an http(s) address without ? or #, as in https://mirror.example.org"
 _SECRET: Final = f"{values.SHORTEST_SECRET} random characters or more (openssl rand -hex 32)"
 
+
+def _base_url(name: str, what: str, usual: str) -> Setting:
+    about = f"Where {what} asked, if not at {usual}."
+    return Setting(f"DIGEST_{name}_URL", about, BASE_URL, values.http_url, of_source=True)
+
+
+def _key(name: str, about: str) -> Setting:
+    return Setting(
+        f"DIGEST_{name}_KEY",
+        about,
+        "a token in one line",
+        values.line(4096),
+        secret=True,
+        of_source=True,
+    )
+
+
 SETTINGS: Final = (
     Setting(
         "DIGEST_DATABASE_URL",
@@ -162,41 +179,19 @@ SETTINGS: Final = (
         values.port,
         default="8000",
     ),
-    Setting(
-        "DIGEST_HF_URL",
-        "Where Daily Papers are asked for, if not at https://huggingface.co.",
-        BASE_URL,
-        values.http_url,
-        of_source=True,
-    ),
-    Setting(
-        "DIGEST_HF_KEY",
-        "A token of Hugging Face, which raises its limits; reading needs none.",
-        "a token in one line",
-        values.line(4096),
-        secret=True,
-        of_source=True,
-    ),
-    Setting(
-        "DIGEST_ARXIV_URL",
-        "One base address for all of arXiv's services, for instance a mirror.",
-        BASE_URL,
-        values.http_url,
-        of_source=True,
-    ),
-    Setting(
-        "DIGEST_ARXIV_API",
-        "Where arXiv's query API is, if not at https://export.arxiv.org.",
-        BASE_URL,
-        values.http_url,
-        of_source=True,
-    ),
-    Setting(
-        "DIGEST_ARXIV_OAI",
-        "Where arXiv's OAI-PMH is, if not at https://oaipmh.arxiv.org.",
-        BASE_URL,
-        values.http_url,
-        of_source=True,
-    ),
+    _base_url("HF", "Daily Papers are", "https://huggingface.co"),
+    _key("HF", "A token of Hugging Face, which raises its limits; reading needs none."),
+    _base_url("ARXIV", "all of arXiv is", "its own addresses"),
+    _base_url("ARXIV_API", "arXiv's query API is", "https://export.arxiv.org"),
+    _base_url("ARXIV_OAI", "arXiv's OAI-PMH is", "https://oaipmh.arxiv.org"),
+    _base_url("BIORXIV", "bioRxiv is", "https://api.biorxiv.org"),
+    _base_url("MEDRXIV", "medRxiv is", "https://api.biorxiv.org"),
+    _base_url("PUBMED", "PubMed is", "https://eutils.ncbi.nlm.nih.gov/entrez/eutils"),
+    _key("PUBMED", "An NCBI API key, which allows ten questions a second instead of three."),
+    _base_url("OPENALEX", "OpenAlex is", "https://api.openalex.org"),
+    _key("OPENALEX", "An API key of OpenAlex."),
+    _base_url("CROSSREF", "Crossref is", "https://api.crossref.org"),
+    _base_url("OPENREVIEW", "OpenReview is", "https://api2.openreview.net"),
+    _key("OPENREVIEW", "A token of OpenReview, which answers nobody without one."),
 )
 BY_KEY: Final[Mapping[str, Setting]] = {setting.key: setting for setting in SETTINGS}
