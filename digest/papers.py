@@ -60,7 +60,9 @@ class PaperId:
     @classmethod
     def doi(cls, text: str) -> PaperId:
         """A DOI, bare or as a link; `10.48550/arXiv.*` becomes the arXiv id it stands for."""
-        value = re.sub(r"^(?:https?://(?:dx\.)?doi\.org/|doi:)", "", text.strip(), flags=re.I).lower()
+        value = re.sub(
+            r"^(?:https?://(?:dx\.)?doi\.org/|doi:)", "", text.strip(), flags=re.I
+        ).lower()
         if value.startswith(_ARXIV_DOI):
             return cls.arxiv(value.removeprefix(_ARXIV_DOI))
         if not re.fullmatch(r"10\.\d{4,9}/\S+", value):
@@ -191,7 +193,9 @@ def tidy_text(text: str, limit: int = MAX_TEXT) -> str:
     """One line of NFC text without controls, at most `limit` characters, cut at a word."""
     head = text[: limit * 4]
     encodable = head.encode("utf-8", "replace").decode("utf-8")
-    clean = " ".join(unicodedata.normalize("NFC", encodable).translate(_INVISIBLE_OR_CONTROL).split())
+    clean = " ".join(
+        unicodedata.normalize("NFC", encodable).translate(_INVISIBLE_OR_CONTROL).split()
+    )
     if len(clean) <= limit:
         return clean
     cut = clean[: limit - 1]
@@ -230,7 +234,11 @@ def tidy(paper: Paper) -> Paper:
         reason = f"its id {value[:60]!r} is none"
         raise MalformedPaper(reason)
     authors = (
-        Author(tidy_text(author.name, MAX_NAME), tidy_text(author.orcid, 40), author.semantic_scholar[:40])
+        Author(
+            tidy_text(author.name, MAX_NAME),
+            tidy_text(author.orcid, 40),
+            author.semantic_scholar[:40],
+        )
         for author in paper.authors[:MAX_AUTHORS]
     )
     return replace(

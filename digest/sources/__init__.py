@@ -235,7 +235,8 @@ def load(names: Sequence[str], options: Mapping[str, str]) -> list[Source]:
     `_key` ("hf_key"), and what else a source knows ("arxiv_oai"). Raises SourceError, naming
     all that are known, for a name nobody registered, and for one its source cannot read.
     """
-    return [_load(name.strip(), options) for name in dict.fromkeys(names)]
+    places = known()
+    return [_load(name.strip(), options, places) for name in dict.fromkeys(names)]
 
 
 def known() -> dict[str, str]:
@@ -243,9 +244,8 @@ def known() -> dict[str, str]:
     return _BUILT_IN | {point.name: point.value for point in entry_points(group=GROUP)}
 
 
-def _load(name: str, options: Mapping[str, str]) -> Source:
+def _load(name: str, options: Mapping[str, str], places: Mapping[str, str]) -> Source:
     scheme, _, argument = name.partition(":")
-    places = known()
     if scheme not in places:
         raise SourceError(f"there is no source {scheme!r}: known are {', '.join(sorted(places))}")
     module, _, attribute = places[scheme].partition(":")

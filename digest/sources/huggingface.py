@@ -27,13 +27,13 @@ from digest.papers import (
     split_arxiv,
     tidy,
 )
-from digest.sources import Answer, AnswerState, Fetch, FetchState, Options, Pace
+from digest.sources import Answer, AnswerState, Fetch, FetchState, Options, Pace, Window
 from digest.sources.fields import count, day, decode_json, instant, items, mapping, text, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from digest.sources import Validator, Window
+    from digest.sources import Validator
     from digest.sources.http import Polite
 
 NAME: Final = "hf"
@@ -48,6 +48,7 @@ _OPENS: Final = timedelta(hours=2, minutes=30)  # 21:30 is that long before the 
 _FILLED_BY: Final = 12  # the hour in New York from which an empty working day is odd
 _SATURDAY: Final = 5
 _IMAGES: Final = re.compile(r"\.(?:png|jpe?g|webp)$", re.IGNORECASE)
+_REFUSED: Final = "refused the date asked for"
 _NEXT: Final = re.compile(r'<([^<>]+)>[^<>,]*;\s*rel="?next"?', re.IGNORECASE)
 
 
@@ -79,9 +80,26 @@ class HuggingFace:
             )
 
     def week(self, of: date, client: Polite) -> Fetch:
-        """The list of the ISO week that holds a day, each paper under the day it was listed."""
+        """The list of the ISO week that holds a day, each paper under the day it was listed.
+
+        A week that Hugging Face does not know (it may not have a 53rd) is asked for by its days.
+        """
         year, week, _ = of.isocalendar()
-        return self._list({"week": f"{year}-W{week:02}"}, of, client.clock.now(), client, {})
+        now = client.clock.now()
+        whole = self._list({"week": f"{year}-W{week:02}"}, of, now, client, {})
+        if whole.note != _REFUSED:
+            return whole
+        monday = of - timedelta(days=of.weekday())
+        days = list(self.fetch(Window(monday, monday + timedelta(days=6), now), client))
+        papers = {paper.id: paper for day in days for paper in day.papers}
+        complete = all(day.state.complete for day in days)
+        return replace(
+            whole,
+            state=FetchState.OK if complete else FetchState.PARTIAL,
+            papers=tuple(papers.values()),
+            skipped=tuple(line for day in days for line in day.skipped),
+            note="" if complete else next(day.note for day in days if not day.state.complete),
+        )
 
     def month(self, of: date, client: Polite) -> Fetch:
         """The list of the month that holds a day, each paper under the day it was listed."""
@@ -120,7 +138,7 @@ class HuggingFace:
             if answer.state is AnswerState.UNCHANGED:
                 kept = (answer.validator,) if answer.validator else ()
                 return replace(empty, note="has nothing new", validators=kept)
-            problem = _problem(answer, asked, now)
+            problem = _problem(answer, asked, now, dated="date" in query)
             if problem is not None and not found:
                 return replace(problem, day=asked)
             listed = _listed(answer)
@@ -236,7 +254,7 @@ def _nothing(empty: Fetch, now: datetime) -> Fetch:
     return replace(empty, state=FetchState.SUSPICIOUS, note="had an empty list on a working day")
 
 
-def _problem(answer: Answer, asked: date, now: datetime) -> Fetch | None:
+def _problem(answer: Answer, asked: date, now: datetime, *, dated: bool) -> Fetch | None:
     """What is wrong with an answer, or None. A list that is not open yet is refused with 400."""
     if answer.state is AnswerState.OK:
         return None
@@ -245,9 +263,9 @@ def _problem(answer: Answer, asked: date, now: datetime) -> Fetch | None:
     )
     if answer.status != 400:  # noqa: PLR2004 -- Bad Request
         return fetch
-    if asked >= newest_day(now):
+    if dated and asked >= newest_day(now):
         return replace(fetch, state=FetchState.EMPTY, note="has not opened its list yet")
-    return replace(fetch, state=FetchState.FAILED, note="refused the date asked for")
+    return replace(fetch, state=FetchState.FAILED, note=_REFUSED)
 
 
 def _listed(answer: Answer) -> Sequence[object] | None:

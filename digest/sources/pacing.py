@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from digest.errors import SourceError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import TextIO
 
     from digest.sources import Pace
     from digest.sources.http import Clock
@@ -46,7 +49,6 @@ class Queue:
         self._memory = _Memory()
         self._path: Path | None = None
         if directory is not None and pace.connections == 1:
-            directory.mkdir(parents=True, exist_ok=True)
             self._path = directory / (re.sub(r"[^A-Za-z0-9.-]", "_", pace.group)[:100] + ".queue")
 
     @contextmanager
@@ -56,9 +58,8 @@ class Queue:
             if self._path is None:
                 yield Turn(self._pace, self._clock, self._memory, self._lock)
                 return
-            with self._path.open("a+") as file:
+            with _opened(self._path) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                file.seek(0)
                 _recall(self._memory, file.read(_SMALL_FILE))
                 try:
                     yield Turn(self._pace, self._clock, self._memory, self._lock)
@@ -67,7 +68,17 @@ class Queue:
                     file.seek(0)
                     file.truncate()
                     json.dump([memory.last, memory.until, memory.strikes], file)
-                    file.flush()
+
+
+def _opened(path: Path) -> TextIO:
+    """The queue's file at its beginning; raises SourceError when there can be none."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="ascii")
+    except OSError as error:
+        raise SourceError(f"the queue of sources cannot be kept: {error}") from error
+    file.seek(0)
+    return file
 
 
 class Turn:

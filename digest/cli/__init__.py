@@ -1,0 +1,118 @@
+"""The command line: `paper-digest`.
+
+Every command imports what it needs when it runs, so that help answers at once. What goes wrong
+and is ours to say is one clear line on standard error and the error's exit code; a mistake of
+the program itself is one line too, and `paper-digest --debug COMMAND` shows where it happened.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib.metadata import version
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from digest.cli import look, readers, setup, work
+from digest.cli.examples import example
+from digest.errors import PaperDigestError
+
+_OUR_MISTAKE: Final = 70  # EX_SOFTWARE of sysexits.h
+
+
+class Commands(TyperGroup):
+    """The commands, in the order they are needed in, and the end of every error."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 -- typer's own context, which is private
+        """Run the command; raises typer.Exit with the error's exit code when it fails."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, typer.TyperException):
+            raise
+        except BrokenPipeError:
+            raise  # typer ends quietly when nobody reads on
+        except PaperDigestError as error:
+            self._show(ctx, str(error))
+            raise typer.Exit(error.exit_code) from error
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}".splitlines()[0]
+            where = "" if ctx.params["debug"] else " (paper-digest --debug shows where)"
+            self._show(ctx, f"This is a mistake in Paper Digest, not yours: {said}{where}")
+            raise typer.Exit(_OUR_MISTAKE) from error
+
+    def _show(self, ctx: Any, said: str) -> None:  # noqa: ANN401
+        if ctx.params["debug"]:
+            traceback.print_exc()
+        typer.echo(said, err=True)
+
+
+app = typer.Typer(
+    name="paper-digest",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help=(
+        "New papers that match your keywords, in your inbox every morning: explained, never twice."
+    ),
+    epilog=example("paper-digest demo", "paper-digest init", "paper-digest COMMAND --help"),
+)
+
+
+def _say_version(asked: bool) -> None:  # noqa: FBT001 -- typer's way
+    if asked:
+        typer.echo(f"paper-digest {version('paper-digest')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version."),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="When something fails, show where in the program.")
+    ] = False,
+) -> None:
+    """What stands before every command."""
+    del show_version, debug  # --version has answered already; Commands reads --debug
+
+
+app.command(epilog=example("paper-digest demo", "paper-digest demo --once --dir /tmp/demo"))(
+    look.demo
+)
+app.command(
+    epilog=example(
+        "paper-digest init",
+        "DIGEST_SMTP_PASSWORD=... paper-digest init --yes --from 'Digest <digest@example.org>' "
+        "--smtp-url smtps://mail.example.org --smtp-user digest@example.org",
+    )
+)(setup.init)
+app.add_typer(readers.app, name="subscribers")
+app.command(epilog=example("paper-digest ingest"))(work.ingest)
+app.command(epilog=example("paper-digest run", "paper-digest run --now"))(work.run)
+app.command(epilog=example("paper-digest serve", "paper-digest serve --port 8080"))(work.serve)
+app.command(
+    epilog=example(
+        "paper-digest preview ada@example.org --open",
+        "paper-digest preview ada@example.org --out previews",
+    )
+)(look.preview)
+app.command(epilog=example("paper-digest deliveries", "paper-digest deliveries --json | jq .[0]"))(
+    look.deliveries
+)
+
+
+def main() -> None:
+    """Run the command line and end the process."""
+    # A terminal that cannot show a name shows a mark instead of ending the program.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    app(prog_name="paper-digest")

@@ -1,0 +1,370 @@
+"""`paper-digest subscribers`: who reads, what they asked for, and when it comes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Final
+from zoneinfo import ZoneInfo
+
+import typer
+
+from digest.cli.environment import settings
+from digest.cli.examples import example
+from digest.cli.terminal import count, table, when
+from digest.errors import Conflict, NotFound, QueryError
+from subscribers.profile import DEFAULT_LIMIT, Layout, Profile
+from subscribers.subscriber import Cadence, Schedule, Status, Subscriber, normalize_address
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from digest.run import App
+
+app = typer.Typer(
+    help="Add readers, see them, change what they asked for.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=example(
+        "paper-digest subscribers add ada@example.org --keywords 'mixture of experts'",
+        "paper-digest subscribers list",
+    ),
+)
+_LOOK_BACK: Final = timedelta(days=7)
+
+
+class Day(Enum):
+    """The day of a weekly digest."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+    @property
+    def number(self) -> int:
+        """0 is Monday."""
+        return list(Day).index(self)
+
+
+def _hour(text: str) -> time:
+    try:
+        return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 -- an hour on the wall
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no hour: write it as 07:00") from None
+
+
+def _zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except (OSError, ValueError, KeyError):
+        raise typer.BadParameter(f"{text!r} is no zone: write one as Europe/Paris") from None
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no date: write it as 2026-12-24") from None
+
+
+Address = Annotated[str, typer.Argument(help="The reader's address.", show_default=False)]
+Keywords = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keywords",
+        "-k",
+        help="One interest; say it again for more. Without any: the day's top ten.",
+        show_default=False,
+    ),
+]
+Rhythm = Annotated[Cadence | None, typer.Option("--cadence", help="How often.")]
+At = Annotated[time | None, typer.Option("--at", parser=_hour, metavar="HH:MM", help="The hour.")]
+Zone = Annotated[
+    str | None, typer.Option("--zone", parser=_zone, metavar="ZONE", help="The zone of that hour.")
+]
+Weekday = Annotated[Day | None, typer.Option("--weekday", help="The day of a weekly digest.")]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=0, max=1000, help="Most papers of one interest; 0: all of them."),
+]
+Shape = Annotated[Layout | None, typer.Option("--layout", help="How much of each paper.")]
+Name = Annotated[str | None, typer.Option("--name", help="What to call the reader.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+@app.command(
+    epilog=example(
+        "paper-digest subscribers add reader@example.org --keywords 'mixture of experts'",
+        "  --keywords 'unlearning -image' --cadence weekdays --at 07:00 --zone Europe/Paris",
+    )
+)
+def add(
+    address: Address,
+    *,
+    keywords: Keywords = None,
+    cadence: Rhythm = Cadence.WEEKDAYS,
+    at: At = None,
+    zone: Zone = None,
+    weekday: Weekday = None,
+    limit: Limit = DEFAULT_LIMIT,
+    layout: Shape = Layout.FULL,
+    name: Name = None,
+    welcome: Annotated[
+        bool, typer.Option("--welcome", help="Send the best of the last 7 days now.")
+    ] = False,
+) -> None:
+    """Add a confirmed reader, who gets a digest from the next hour due on."""
+    address = normalize_address(address)
+    profiles = _profiles(keywords or [], DEFAULT_LIMIT if limit is None else limit)
+    from digest.run import open_app  # noqa: PLC0415
+
+    with open_app(settings()) as house:
+        now = house.clock()
+        schedule = _schedule(Schedule(zone=house.settings.zone), cadence, at, zone, weekday)
+        reader = Subscriber(
+            address=address,
+            profiles=profiles,
+            schedule=schedule,
+            list_name=house.settings.list_name,
+            name=name or "",
+            layout=layout or Layout.FULL,
+            came_from="the command line",
+            created_at=now,
+        )
+        reader = house.store.subscribers.add(reader.confirm(now))
+        typer.echo(f"{_what_matches(house, reader)}; {_next(reader, now)}")
+        if welcome:
+            _welcome(house, reader)
+
+
+@app.command("list", epilog=example("paper-digest subscribers list"))
+def list_(*, as_json: AsJson = False) -> None:
+    """List every reader."""
+    from digest.run import open_app  # noqa: PLC0415
+
+    with open_app(settings()) as house:
+        readers = house.store.subscribers.all()
+        now = house.clock()
+    if as_json:
+        typer.echo(json.dumps([_described(reader) for reader in readers], indent=2))
+    elif not readers:
+        typer.echo("Nobody reads yet: paper-digest subscribers add ADDRESS adds somebody.")
+    else:
+        heads = ("reader", "asked for", "every", "next digest", "status")
+        table(heads, [_row(reader, now) for reader in readers])
+
+
+@app.command(epilog=example("paper-digest subscribers show reader@example.org"))
+def show(address: Address, *, as_json: AsJson = False) -> None:
+    """Show what one reader asked for, and what was sent of late."""
+    from digest.run import open_app  # noqa: PLC0415
+    from subscribers.query import explain, parse  # noqa: PLC0415
+
+    with open_app(settings()) as house:
+        reader = reader_at(house, address)
+        sent = house.store.deliveries.history(subscriber=reader.number, limit=5)
+        now = house.clock()
+    if as_json:
+        typer.echo(json.dumps(_described(reader), indent=2))
+        return
+    typer.echo(f"{reader.address}" + (f" ({reader.name})" if reader.name else ""))
+    typer.echo(f"  {reader.status.value}, {_rhythm(reader)}; {_next(reader, now)}")
+    for profile in reader.profiles:
+        most = f"at most {profile.limit}" if profile.limit else "all of them"
+        typer.echo(f"  {_text(profile)}: {explain(parse(profile.text))} ({most})")
+    for row in sent:
+        typer.echo(f"  {row.created_at:%Y-%m-%d %H:%M} {row.kind}: {row.state} {row.text}".rstrip())
+
+
+@app.command(
+    epilog=example(
+        "paper-digest subscribers edit reader@example.org --at 18:30 --limit 0",
+        "paper-digest subscribers edit reader@example.org --pause --until 2026-12-24",
+    )
+)
+def edit(
+    address: Address,
+    *,
+    keywords: Keywords = None,
+    top_ten: Annotated[
+        bool, typer.Option("--top-ten", help="No keywords any more: the day's top ten.")
+    ] = False,
+    cadence: Rhythm = None,
+    at: At = None,
+    zone: Zone = None,
+    weekday: Weekday = None,
+    limit: Limit = None,
+    layout: Shape = None,
+    name: Name = None,
+    pause: Annotated[bool, typer.Option("--pause", help="Send nothing for now.")] = False,
+    until: Annotated[
+        date | None,
+        typer.Option("--until", parser=_date, metavar="DATE", help="The day a pause ends."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Send again.")] = False,
+) -> None:
+    """Change what is given; --keywords replaces all interests."""
+    if pause and resume:
+        raise typer.BadParameter("--pause and --resume: only one of the two")
+    if keywords and top_ten:
+        raise typer.BadParameter("--keywords and --top-ten: only one of the two")
+    if until and not pause:
+        raise typer.BadParameter("--until goes with --pause")
+    from digest.run import open_app  # noqa: PLC0415
+
+    with open_app(settings()) as house:
+        now = house.clock()
+        reader = reader_at(house, address)
+        if keywords or top_ten:
+            old_limit = reader.profiles[0].limit if reader.profiles else DEFAULT_LIMIT
+            reader = replace(reader, profiles=_profiles(keywords or [], old_limit))
+        if limit is not None:
+            limited = tuple(replace(profile, limit=limit) for profile in reader.profiles)
+            reader = replace(reader, profiles=limited)
+        reader = replace(
+            reader,
+            schedule=_schedule(reader.schedule, cadence, at, zone, weekday),
+            layout=layout or reader.layout,
+            name=reader.name if name is None else name,
+        )
+        reader = _moved(reader, pause=pause, until=until, resume=resume, now=now)
+        house.store.subscribers.update(reader)
+        typer.echo(f"{_what_matches(house, reader)}; {_next(reader, now)}")
+
+
+@app.command(epilog=example("paper-digest subscribers remove reader@example.org --yes"))
+def remove(
+    address: Address,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Forget a reader and all that was asked for."""
+    from digest.run import open_app  # noqa: PLC0415
+
+    with open_app(settings()) as house:
+        reader = reader_at(house, address)
+        if not yes:
+            typer.confirm(f"Forget {reader.address}, and what was sent there?", abort=True)
+        house.store.subscribers.remove(reader)
+    typer.echo(f"{reader.address} is forgotten.")
+
+
+def _profiles(keywords: Sequence[str], limit: int) -> tuple[Profile, ...]:
+    """One interest for each; raises QueryError with the text it is about."""
+    from subscribers.query import parse  # noqa: PLC0415
+
+    for text in keywords:
+        try:
+            parse(text)
+        except QueryError as error:
+            raise QueryError(
+                f"{error.reason} (in {text!r})",
+                line=error.line,
+                column=error.column,
+                length=error.length,
+                repairs=error.repairs,
+            ) from error
+    return tuple(Profile(text, limit=limit) for text in keywords) or (Profile(limit=limit),)
+
+
+def _schedule(
+    old: Schedule, cadence: Cadence | None, at: time | None, zone: str | None, day: Day | None
+) -> Schedule:
+    return Schedule(
+        cadence=cadence or old.cadence,
+        at=old.at if at is None else at,
+        zone=zone or old.zone,
+        weekday=old.weekday if day is None else day.number,
+    )
+
+
+def _moved(
+    reader: Subscriber, *, pause: bool, until: date | None, resume: bool, now: datetime
+) -> Subscriber:
+    """The reader with a next_due that fits a changed schedule, a pause or its end."""
+    if pause:
+        end = None
+        if until:
+            end = datetime.combine(until, time(), ZoneInfo(reader.schedule.zone)).astimezone(UTC)
+        return reader.pause(end, now)
+    if resume:
+        return reader.resume(now)
+    if reader.status is Status.PAUSED and reader.paused_until:
+        return reader.pause(reader.paused_until, now)
+    return reader.reschedule(now) if reader.status is Status.ACTIVE else reader
+
+
+def reader_at(house: App, address: str) -> Subscriber:
+    """The reader of this list at that address; raises NotFound where there is none."""
+    reader = house.store.subscribers.by_address(
+        house.settings.list_name, normalize_address(address)
+    )
+    if reader is None:
+        raise NotFound(f"Nobody reads at {address!r}: paper-digest subscribers list shows who does")
+    return reader
+
+
+def _what_matches(house: App, reader: Subscriber) -> str:
+    """How many papers of the last 7 days this reader's interests find."""
+    from digest.match import match  # noqa: PLC0415
+
+    now = house.clock()
+    papers = house.store.papers.between(now - _LOOK_BACK, now)
+    if not papers:
+        return "There are no papers yet (paper-digest ingest fetches them)"
+    if all(not profile.text for profile in reader.profiles):
+        return f"The top ten of {count(len(papers), 'paper')} in the last 7 days"
+    found = {hit.paper for matches in match(papers, reader.profiles, now=now) for hit in matches}
+    verb = "matches" if len(found) == 1 else "match"
+    return f"{count(len(found), 'paper')} of the last 7 days {verb}"
+
+
+def _next(reader: Subscriber, now: datetime) -> str:
+    if reader.next_due is None:
+        return f"{reader.status.value}, no digest is due"
+    return f"next digest {when(reader.next_due, reader.schedule.zone, now=now)}"
+
+
+def _text(profile: Profile) -> str:
+    return profile.name or profile.text or "(no keywords: top ten)"
+
+
+def _rhythm(reader: Subscriber) -> str:
+    schedule = reader.schedule
+    every = {
+        Cadence.DAILY: "every day",
+        Cadence.WEEKDAYS: "every weekday",
+        Cadence.WEEKLY: f"every {list(Day)[schedule.weekday].value.capitalize()}",
+        Cadence.MONTHLY: "on the first of the month",
+    }[schedule.cadence]
+    return f"{every} at {schedule.at:%H:%M}"
+
+
+def _row(reader: Subscriber, now: datetime) -> tuple[str, ...]:
+    due = when(reader.next_due, reader.schedule.zone, now=now) if reader.next_due else "–"
+    asked = "; ".join(map(_text, reader.profiles))
+    return (reader.address, asked, _rhythm(reader), due, reader.status.value)
+
+
+def _described(reader: Subscriber) -> dict[str, object]:
+    schedule = reader.schedule
+    return {
+        "address": reader.address,
+        "name": reader.name,
+        "list": reader.list_name,
+        "status": reader.status.value,
+        "keywords": [profile.text for profile in reader.profiles if profile.text],
+        "limit": reader.profiles[0].limit if reader.profiles else DEFAULT_LIMIT,
+        "cadence": schedule.cadence.value,
+        "weekday": list(Day)[schedule.weekday].value,
+        "at": f"{schedule.at:%H:%M}",
+        "zone": schedule.zone,
+        "layout": reader.layout.value,
+        "next_due": reader.next_due.isoformat() if reader.next_due else None,
+    }

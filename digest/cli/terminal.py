@@ -1,0 +1,129 @@
+"""What the commands show: bars and tables on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Self
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import TracebackType
+    from typing import TextIO
+
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+_WIDE = 240
+"""Columns of a table that goes into a file or a pipe: nothing there has an edge."""
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """A console on that stream (standard output if none), as wide as the table if no terminal."""
+    from rich.console import Console  # noqa: PLC0415 -- slow, and many commands print one line
+
+    file = stream or sys.stdout
+    width = None if file.isatty() else _WIDE
+    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Iterable[str] = (),
+    stream: TextIO | None = None,
+) -> None:
+    """Print rows under their heads, the columns named in `right` with their ends aligned."""
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    numbers = set(right)
+    for head in heads:
+        grid.add_column(head, justify="right" if head in numbers else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    target = console(stream)
+    if target.is_terminal:
+        target.print(grid)
+        return
+    with target.capture() as capture:
+        target.print(grid)
+    for line in capture.get().splitlines():
+        target.file.write(line.rstrip() + "\n")
+
+
+class Steps:
+    """Named steps of one piece of work: bars that fill on a terminal, else a line as each ends."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stdout
+        self.bars: Progress | None = None
+
+    def __enter__(self) -> Self:
+        if self.stream.isatty():
+            from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
+
+            self.bars = Progress(
+                TextColumn("{task.fields[name]:<9}", style="bold", markup=False),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=10),
+                TextColumn("{task.fields[count]}", justify="right", markup=False),
+                console=console(self.stream),
+            )
+            self.bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.bars:
+            self.bars.stop()
+
+    def step(self, name: str, text: str = "") -> Step:
+        """Begin the next step."""
+        return Step(self, name, text)
+
+
+class Step:
+    """One step under way."""
+
+    def __init__(self, steps: Steps, name: str, text: str) -> None:
+        self._steps = steps
+        self._name = name
+        self._task: TaskID | None = None
+        if steps.bars:
+            self._task = steps.bars.add_task(text, total=None, name=name, count="")
+
+    def progress(self, done: int, total: int) -> None:
+        """So many of so many are done."""
+        if self._steps.bars and self._task is not None:
+            count = f"{done}/{total}"
+            self._steps.bars.update(self._task, completed=done, total=total, count=count)
+
+    def end(self, text: str) -> None:
+        """The step is over, and this is what came of it."""
+        if self._steps.bars and self._task is not None:
+            task = self._steps.bars.tasks[self._task]
+            total = task.total or 1  # nothing to do is done, too
+            self._steps.bars.update(self._task, description=text, completed=total, total=total)
+        else:
+            self._steps.stream.write(f"{self._name:<11}{text}\n")
+            self._steps.stream.flush()
+
+
+def when(moment: datetime, zone: str, *, now: datetime) -> str:
+    """An instant as people of that zone say it: "Mon 07:00 Europe/Paris", with its date if far."""
+    local = moment.astimezone(ZoneInfo(zone))
+    near = timedelta() <= moment - now < timedelta(days=6)
+    return f"{local:%a %H:%M} {zone}" if near else f"{local:%a %d %b %Y %H:%M} {zone}"
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 paper", "1,200 papers"."""  # noqa: D210 -- a quote cannot stand beside the docstring's
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,107 @@
+"""`paper-digest ingest`, `run` and `serve`: the program at work."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from digest.cli.environment import settings
+from digest.cli.terminal import Steps, count, when
+from digest.errors import Conflict
+
+if TYPE_CHECKING:
+    from digest.run import App
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
+
+
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on; over DIGEST_HOST.")] = "",
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="The port; over DIGEST_PORT.")
+    ] = None,
+) -> None:
+    """Keep time, send, and answer the links in mails, until SIGTERM or Ctrl-C.
+
+    Needs no cron. What became due while it was not running is made up for at the start.
+    """
+    changes = {"DIGEST_HOST": host} if host else {}
+    if port is not None:
+        changes["DIGEST_PORT"] = str(port)
+    import uvicorn  # noqa: PLC0415
+
+    from digest import run as program  # noqa: PLC0415
+    from digest.schedule import ASK_SOURCES, LOOK_FOR_DUE, Scheduler, Tick  # noqa: PLC0415
+    from digest.web import create_app  # noqa: PLC0415
+
+    with program.open_app(settings(**changes)) as house:
+        _log_to_stderr()
+        listening = listen(house.settings.host, house.settings.port)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(house),
+                log_config=None,
+                access_log=False,  # an address of a page is a key to it
+                server_header=False,
+                timeout_graceful_shutdown=10,
+            )
+        )
+        ticks = (
+            Tick("sources", ASK_SOURCES, lambda: program.ingest(house)),
+            Tick("due", LOOK_FOR_DUE, lambda: _whatever_is_due(house)),
+        )
+        _end_well_on_signals()
+        with Scheduler(ticks):
+            typer.echo(f"Paper Digest on {address_of(listening)}. Ctrl-C ends.")
+            server.run(sockets=[listening])
+    typer.echo("Ended; nothing was left half done.")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 takes a free one. Raises Conflict when it is taken."""
+    name = host.strip("[]")
+    family = socket.AF_INET6 if ":" in name else socket.AF_INET
+    try:
+        return socket.create_server((name, port), family=family, backlog=2048)
+    except OSError as error:
+        raise Conflict(
+            f"Cannot listen on {host} port {port} ({error.strerror}): set another DIGEST_PORT"
+        ) from error
+
+
+def address_of(listening: socket.socket) -> str:
+    """Where a browser finds what listens there."""
+    host, port = listening.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- compared, not bound
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _log_to_stderr() -> None:
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )
+
+
+def _end_well_on_signals() -> None:
+    """Let the server end first, then the tick that is running; a second signal ends at once.
+
+    uvicorn takes both signals for itself and, once it has stopped, raises them again for whoever
+    was there before: that is us, and by then there is nothing left to interrupt.
+    """
+
+    def once(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, once)

@@ -1,0 +1,104 @@
+"""One door to the database: transactions, SQLite's settings, and errors that are ours."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from digest.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+T = TypeVar("T")
+BUSY_SECONDS = 30
+CHUNK = 500
+"""Values in one IN (...): well under SQLite's limit of 32,766 variables."""
+
+
+class Database:
+    """SQLite or PostgreSQL behind two context managers, `read()` and `write()`.
+
+    SQLite runs in WAL with synchronous=FULL (NORMAL can lose a committed intent when power
+    fails), and a write begins with BEGIN IMMEDIATE so that it waits for the lock at its start
+    and not in its middle. Every failure of the driver leaves as StoreUnavailable.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.url = make_url(url)
+            self.engine = _engine(url)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            raise StoreUnavailable(
+                f"{url!r} is no database this program can open ({error}): "
+                "write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+            ) from error
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite database; None for a server or one in memory."""
+        from pathlib import Path  # noqa: PLC0415 -- only a file has one
+
+        name = self.url.database
+        return Path(name) if self.is_sqlite and name and name != ":memory:" else None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads: one consistent view of everything."""
+        with self._ours(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes; committed durably when the block ends without an error."""
+        with (
+            self._ours(),
+            self.engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise StoreUnavailable(f"the database {self._shown()} failed: {error.orig}") from error
+
+    def _shown(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+
+def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The values in pieces small enough for one IN (...)."""
+    for start in range(0, len(values), CHUNK):
+        yield values[start : start + CHUNK]
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _settings(raw: Any, _record: object) -> None:  # noqa: ANN401 -- sqlite3's own, behind a proxy
+        raw.isolation_level = None  # transactions begin where we say, not where the driver guesses
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

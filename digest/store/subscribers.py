@@ -1,0 +1,208 @@
+"""Subscribers: who reads, as stored."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from dataclasses import asdict, fields, replace
+from datetime import time
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from digest.errors import Conflict, NotFound
+from digest.store.tables import SubscriberRow, SuppressionRow
+from subscribers.profile import Layout, Order, Profile
+from subscribers.subscriber import Cadence, Schedule, Status, Subscriber
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from digest.store.database import Database
+
+SUBSCRIBER = SubscriberRow.__table__  # type: ignore[attr-defined]
+SUPPRESSION = SuppressionRow.__table__  # type: ignore[attr-defined]
+
+_COLUMNS = (
+    "public_id",
+    "list_name",
+    "address",
+    "name",
+    "created_at",
+    "confirmed_at",
+    "paused_until",
+    "next_due",
+    "last_day",
+)
+_PLAIN = ("summaries", "figures", "language", "quiet_notes", "came_from")
+_TUPLES = ("muted_words", "muted_authors")
+
+
+def new_public_id() -> str:
+    """64 random bits as 13 characters of lower-case base32."""
+    return base64.b32encode(secrets.token_bytes(8)).decode().rstrip("=").lower()
+
+
+def address_key(address: str) -> str:
+    """What two spellings of one address have in common: case is not a difference in practice."""
+    return address.casefold()
+
+
+class Subscribers:
+    """The subscribers of an installation, over all its lists."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, subscriber: Subscriber, now: datetime) -> Subscriber:
+        """Store a new subscriber; the result has number, public id and `created_at`.
+
+        Raises Conflict when the address is on that list already.
+        """
+        fresh = replace(subscriber, public_id=new_public_id(), created_at=now)
+        try:
+            with self._database.write() as connection:
+                result = connection.execute(insert(SUBSCRIBER).values(**_values(fresh)))
+                return replace(fresh, number=int(result.inserted_primary_key[0]))
+        except Exception as error:
+            if isinstance(error.__cause__, IntegrityError):
+                raise Conflict(
+                    f"{subscriber.address} is on the list {subscriber.list_name!r} already: "
+                    f"change it with `paper-digest subscribers edit {subscriber.address}`"
+                ) from error
+            raise
+
+    def update(self, subscriber: Subscriber) -> None:
+        """Store everything of a subscriber anew; NotFound when it is gone."""
+        where = SUBSCRIBER.c.id == subscriber.number
+        with self._database.write() as connection:
+            if not connection.execute(
+                update(SUBSCRIBER).where(where).values(**_values(subscriber))
+            ).rowcount:
+                raise NotFound(f"{subscriber.address} is not a subscriber any more")
+
+    def remove(self, subscriber: Subscriber) -> None:
+        """Delete a subscriber; the log of deliveries stays, without a name."""
+        with self._database.write() as connection:
+            connection.execute(delete(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber.number))
+
+    def by_address(self, address: str, list_name: str = "main") -> Subscriber:
+        """The subscriber with that address on a list; NotFound otherwise."""
+        key = address_key(address)
+        found = self._where(
+            (SUBSCRIBER.c.address_key == key) & (SUBSCRIBER.c.list_name == list_name)
+        )
+        if not found:
+            raise NotFound(
+                f"there is no reader {address} on the list {list_name!r}: "
+                "`paper-digest subscribers list` shows who there is"
+            )
+        return found[0]
+
+    def by_public_id(self, public_id: str) -> Subscriber:
+        """The subscriber a link names; NotFound when it is gone."""
+        found = self._where(SUBSCRIBER.c.public_id == public_id)
+        if not found:
+            raise NotFound("this reader is not here any more")
+        return found[0]
+
+    def by_numbers(self, numbers: Sequence[int]) -> dict[int, Subscriber]:
+        """The subscribers of these numbers; a number nobody has is left out."""
+        found = self._where(SUBSCRIBER.c.id.in_(list(numbers)))
+        return {subscriber.number: subscriber for subscriber in found}
+
+    def all(self) -> list[Subscriber]:
+        """Every subscriber, in the order they came."""
+        return self._where(SUBSCRIBER.c.id > 0)
+
+    def due(self, now: datetime) -> list[Subscriber]:
+        """Who is due at that instant, paused readers whose pause has ended included."""
+        return self._where(
+            (SUBSCRIBER.c.next_due <= now) & SUBSCRIBER.c.status.in_(("active", "paused"))
+        )
+
+    def anybody_due(self, now: datetime) -> bool:
+        """Whether `due` would find anybody, without reading them."""
+        with self._database.read() as connection:
+            first = select(SUBSCRIBER.c.id).where(
+                (SUBSCRIBER.c.next_due <= now) & SUBSCRIBER.c.status.in_(("active", "paused"))
+            )
+            return connection.execute(first.limit(1)).first() is not None
+
+    def suppress(self, address: str, reason: str, now: datetime) -> None:
+        """Never write to that address again, on any list; once is enough."""
+        key = address_key(address)
+        with self._database.write() as connection:
+            known = select(SUPPRESSION.c.address_key).where(SUPPRESSION.c.address_key == key)
+            if connection.execute(known).first() is None:
+                connection.execute(
+                    insert(SUPPRESSION).values(address_key=key, reason=reason, since=now)
+                )
+
+    def _where(self, condition: Any) -> list[Subscriber]:  # noqa: ANN401 -- an SQL expression
+        with self._database.read() as connection:
+            rows = connection.execute(select(SUBSCRIBER).where(condition).order_by(SUBSCRIBER.c.id))
+            return [subscriber_of(row) for row in rows]
+
+
+def suppressed(connection: Connection, address: str) -> str | None:
+    """Why an address is never written to, or None."""
+    reason = select(SUPPRESSION.c.reason).where(SUPPRESSION.c.address_key == address_key(address))
+    found: str | None = connection.execute(reason).scalar_one_or_none()
+    return found
+
+
+def _values(subscriber: Subscriber) -> dict[str, Any]:
+    values = {name: getattr(subscriber, name) for name in _COLUMNS}
+    schedule = subscriber.schedule
+    values["preferences"] = {
+        **{name: getattr(subscriber, name) for name in _PLAIN},
+        **{name: list(getattr(subscriber, name)) for name in _TUPLES},
+        "layout": subscriber.layout.value,
+        "schedule": {
+            "cadence": schedule.cadence.value,
+            "at": schedule.at.strftime("%H:%M"),
+            "zone": schedule.zone,
+            "weekday": schedule.weekday,
+        },
+        "profiles": [
+            {key: value for key, value in asdict(profile).items() if value is not None}
+            for profile in subscriber.profiles
+        ],
+    }
+    return values | {
+        "status": subscriber.status.value,
+        "address_key": address_key(subscriber.address),
+    }
+
+
+def subscriber_of(row: Row[Any]) -> Subscriber:
+    """A stored row as the value everything else works with."""
+    kept: dict[str, Any] = row.preferences
+    schedule = kept["schedule"]
+    return Subscriber(
+        number=row.id,
+        status=Status(row.status),
+        layout=Layout(kept["layout"]),
+        schedule=Schedule(
+            Cadence(schedule["cadence"]),
+            time.fromisoformat(schedule["at"]),
+            schedule["zone"],
+            schedule["weekday"],
+        ),
+        profiles=tuple(_profile(stored) for stored in kept["profiles"]),
+        **{name: getattr(row, name) for name in _COLUMNS},
+        **{name: kept[name] for name in _PLAIN},
+        **{name: tuple(kept[name]) for name in _TUPLES},
+    )
+
+
+def _profile(stored: dict[str, Any]) -> Profile:
+    known = {field.name for field in fields(Profile)}
+    values = {key: value for key, value in stored.items() if key in known}
+    values["order"] = Order(values.get("order", Order.RELEVANT))
+    if values.get("layout"):
+        values["layout"] = Layout(values["layout"])
+    return Profile(**values)

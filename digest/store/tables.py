@@ -1,0 +1,331 @@
+"""The tables, declared once for SQLite and PostgreSQL.
+
+SQLModel declares and validates nothing here (`table=True`); Core queries them. Rows never leave
+`digest.store`. Every key is 64 bits and never reused (SQLite: AUTOINCREMENT), because old links
+and logs name rows. Instants are UTC; states are text with a CHECK, not an ENUM, so that both
+databases migrate alike. The design's page says why each table is there.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlmodel import Field, SQLModel
+
+Key: Final = BigInteger().with_variant(Integer, "sqlite")
+
+STATES: Final = (
+    "ready",
+    "leased",
+    "sending",
+    "accepted",
+    "deferred",
+    "rejected",
+    "unknown",
+    "expired",
+    "cancelled",
+    "dropped",
+)
+NOT_SENT: Final = ("expired", "cancelled", "dropped", "rejected")
+"""States of a delivery whose papers are offered to the reader again."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant; SQLite keeps it as microseconds since 1970, which sort and compare."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:  # noqa: ANN401 -- SQLAlchemy's own type
+        """Integers on SQLite, timestamptz elsewhere."""
+        return dialect.type_descriptor(
+            BigInteger() if dialect.name == "sqlite" else DateTime(timezone=True)
+        )
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401
+        """Refuse a naive instant: nobody knows which hour it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no zone")
+        return to_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401
+        """Always aware, always UTC."""
+        if value is None:
+            return None
+        return from_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_micros(moment: datetime) -> int:
+    """Microseconds since 1970 (UTC), exactly."""
+    gone = moment.astimezone(UTC) - _EPOCH
+    return (gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds
+
+
+def from_micros(value: int) -> datetime:
+    """The instant that many microseconds after 1970."""
+    return datetime.fromtimestamp(value // 1_000_000, UTC).replace(microsecond=value % 1_000_000)
+
+
+def _key() -> Any:  # noqa: ANN401 -- what a field declaration is
+    return Field(default=None, sa_column=Column(Key, primary_key=True, autoincrement=True))
+
+
+def _refers(to: str, *, nullable: bool = False, index: bool = False) -> Any:  # noqa: ANN401
+    return Field(
+        sa_column=Column(Key, ForeignKey(to, ondelete="CASCADE"), nullable=nullable, index=index)
+    )
+
+
+def _one_of(name: str, values: tuple[str, ...]) -> CheckConstraint:
+    return CheckConstraint(
+        f"{name} IN ({', '.join(repr(value) for value in values)})", f"ck_{name}"
+    )
+
+
+class PaperRow(SQLModel, table=True):
+    """One work: the merged view of its source records."""
+
+    __tablename__: ClassVar[Any] = "paper"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = _key()
+    name: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    first_seen_at: datetime = Field(sa_column=Column(Instant, nullable=False, index=True))
+    announced_on: date | None = Field(sa_column=Column(Date, index=True))
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    upvotes: int | None = None
+    comments: int | None = None
+    stars: int | None = None
+    signals_at: datetime | None = Field(sa_column=Column(Instant))
+
+
+class AliasRow(SQLModel, table=True):
+    """Every name a paper goes by, its own included."""
+
+    __tablename__: ClassVar[Any] = "alias"
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    paper: int = _refers("paper.id", index=True)
+
+
+class RecordRow(SQLModel, table=True):
+    """What one source said of a paper, kept as it said it."""
+
+    __tablename__: ClassVar[Any] = "record"
+    __table_args__ = (
+        UniqueConstraint("source", "name", name="uq_record"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = _key()
+    paper: int = _refers("paper.id", index=True)
+    source: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    seen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+
+
+class ListingRow(SQLModel, table=True):
+    """One appearance of a paper in a source on a day."""
+
+    __tablename__: ClassVar[Any] = "listing"
+    __table_args__ = (
+        UniqueConstraint("paper", "source", "day", "kind", name="uq_listing"),
+        Index("ix_listing_source_day", "source", "day"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = _key()
+    paper: int = _refers("paper.id")
+    source: str = Field(sa_column=Column(Text, nullable=False))
+    label: str = Field(sa_column=Column(Text, nullable=False))
+    day: date = Field(sa_column=Column(Date, nullable=False))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    category: str = Field(sa_column=Column(Text, nullable=False))
+    version: int | None = None
+    first_seen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+
+
+class SignalRow(SQLModel, table=True):
+    """Counts of a paper as seen at one instant; a row only when one of them moved."""
+
+    __tablename__: ClassVar[Any] = "signal"
+    __table_args__ = (Index("ix_signal_paper", "paper", "seen_at"), {"sqlite_autoincrement": True})
+
+    id: int | None = _key()
+    paper: int = _refers("paper.id")
+    seen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    upvotes: int | None = None
+    comments: int | None = None
+    stars: int | None = None
+
+
+class FetchRow(SQLModel, table=True):
+    """The newest answer of a source for a list day."""
+
+    __tablename__: ClassVar[Any] = "fetch"
+    __table_args__ = (
+        UniqueConstraint("source", "day", name="uq_fetch"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = _key()
+    source: str = Field(sa_column=Column(Text, nullable=False))
+    label: str = Field(sa_column=Column(Text, nullable=False))
+    day: date = Field(sa_column=Column(Date, nullable=False))
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    papers: int = 0
+    skipped: int = 0
+    note: str = Field(sa_column=Column(Text, nullable=False))
+    asked_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    good_at: datetime | None = Field(sa_column=Column(Instant))
+    retry_at: datetime | None = Field(sa_column=Column(Instant))
+
+
+class SubscriberRow(SQLModel, table=True):
+    """An address on a list and what it asked for."""
+
+    __tablename__: ClassVar[Any] = "subscriber"
+    __table_args__ = (
+        UniqueConstraint("list_name", "address_key", name="uq_subscriber"),
+        _one_of("status", ("pending", "active", "paused", "unsubscribed")),
+        Index("ix_subscriber_due", "next_due"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = _key()
+    public_id: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    list_name: str = Field(sa_column=Column(Text, nullable=False))
+    address: str = Field(sa_column=Column(Text, nullable=False))
+    address_key: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    status: str = Field(sa_column=Column(Text, nullable=False))
+    preferences: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    confirmed_at: datetime | None = Field(sa_column=Column(Instant))
+    paused_until: datetime | None = Field(sa_column=Column(Instant))
+    next_due: datetime | None = Field(sa_column=Column(Instant))
+    last_day: date | None = Field(sa_column=Column(Date))
+
+
+class SuppressionRow(SQLModel, table=True):
+    """An address never to write to, over all lists."""
+
+    __tablename__: ClassVar[Any] = "suppression"
+
+    address_key: str = Field(sa_column=Column(Text, primary_key=True))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    since: datetime = Field(sa_column=Column(Instant, nullable=False))
+
+
+class IssueRow(SQLModel, table=True):
+    """One tick's batch of readers: candidates = prepared + excluded."""
+
+    __tablename__: ClassVar[Any] = "issue"
+    __table_args__ = (
+        _one_of("state", ("sending", "paused", "cancelled", "done")),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = _key()
+    frozen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    candidates: int
+    prepared: int
+    excluded: int
+
+
+class ExclusionRow(SQLModel, table=True):
+    """A reader who was due and got nothing, and why; kept 30 days."""
+
+    __tablename__: ClassVar[Any] = "exclusion"
+    __table_args__ = (
+        Index("ix_exclusion_subscriber", "subscriber", "issue"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = _key()
+    issue: int = _refers("issue.id", index=True)
+    subscriber: int = _refers("subscriber.id")
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class DeliveryRow(SQLModel, table=True):
+    """One message to one reader, and how it fares. `selection` is what was frozen for it."""
+
+    __tablename__: ClassVar[Any] = "delivery"
+    __table_args__ = (
+        _one_of("state", STATES),
+        Index("ix_delivery_queue", "state", "not_before"),
+        Index("ix_delivery_subscriber", "subscriber", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = _key()
+    public_id: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    channel: str = Field(sa_column=Column(Text, nullable=False))
+    list_name: str = Field(sa_column=Column(Text, nullable=False))
+    subscriber: int | None = Field(
+        sa_column=Column(Key, ForeignKey("subscriber.id", ondelete="SET NULL"))
+    )
+    issue: int | None = Field(sa_column=Column(Key, ForeignKey("issue.id", ondelete="SET NULL")))
+    dedupe_key: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    attempt: int = 0
+    not_before: datetime = Field(sa_column=Column(Instant, nullable=False))
+    expires_at: datetime | None = Field(sa_column=Column(Instant))
+    lease_owner: str | None = Field(sa_column=Column(Text))
+    lease_until: datetime | None = Field(sa_column=Column(Instant))
+    message_id: str = Field(sa_column=Column(Text, nullable=False, index=True))
+    relay: str = Field(sa_column=Column(Text, nullable=False))
+    code: int | None = None
+    enhanced: str = Field(sa_column=Column(Text, nullable=False))
+    text: str = Field(sa_column=Column(Text, nullable=False))
+    selection: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    settled_at: datetime | None = Field(sa_column=Column(Instant))
+
+
+class AttemptRow(SQLModel, table=True):
+    """One try at a delivery; written when it ends, never changed."""
+
+    __tablename__: ClassVar[Any] = "attempt"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = _key()
+    delivery: int = _refers("delivery.id", index=True)
+    attempt: int
+    ended_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    relay: str = Field(sa_column=Column(Text, nullable=False))
+    code: int | None = None
+    enhanced: str = Field(sa_column=Column(Text, nullable=False))
+    text: str = Field(sa_column=Column(Text, nullable=False))
+
+
+metadata = SQLModel.metadata
