@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from digest.errors import SourceError
 from digest.sources import AnswerState, Pace, Validator
 from digest.sources.guard import Forbidden, is_public, public_address
 from digest.sources.http import Limits, Polite, SystemClock
@@ -116,6 +117,15 @@ def test_a_damaged_queue_file_changes_nothing(
     (tmp_path / "example.queue").write_text('["never", {}]', encoding="utf-8")
     with polite(clock, queues=tmp_path) as client:
         assert client.get(f"{server.url}/", pace=PACE).state is AnswerState.OK
+
+
+def test_a_queue_that_cannot_be_kept_is_said_to_be(clock: Clock, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with (
+        polite(clock, queues=tmp_path / "file") as client,
+        pytest.raises(SourceError, match="cannot be kept"),
+    ):
+        client.get("http://127.0.0.1:9/", pace=PACE)
 
 
 @pytest.mark.parametrize(
@@ -296,6 +306,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     answer = client.get(f"{url}/feed", pace=PACE, guarded=True)
     assert answer.body == b"papers"
     assert server.requests[0].headers["host"] == url.removeprefix("http://")
+    assert server.requests[0].headers["connection"] == "close"
 
 
 def test_a_token_is_not_carried_to_another_host(server: FixtureServer, client: Polite) -> None:

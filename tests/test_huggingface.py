@@ -417,6 +417,18 @@ def test_week_month_and_trending_lists_keep_each_papers_own_day() -> None:
     assert asked[3]["week"] == "2026-W53"
 
 
+def test_a_week_nobody_knows_is_asked_for_by_its_days() -> None:
+    def answer(request: Request) -> Reply:
+        if "week" in request.query:
+            return Reply(b'{"error":"Invalid week"}', 400)
+        return body(item(int(request.query["date"][-2:])))
+
+    january = datetime(2027, 1, 10, 18, 0, tzinfo=UTC)
+    with FixtureServer(answer) as server, polite(Clock(january)) as client:
+        found = HuggingFace(Options(url=server.url)).week(date(2027, 1, 2), client)
+    assert (found.state, len(found.papers)) == (FetchState.OK, 7)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

@@ -245,7 +245,9 @@ class Polite:
         if target.scheme not in {"http", "https"} or not target.host:
             raise Forbidden("leads to an address that is not http(s)")
         if guarded:
-            # Connect to the very address that was checked; TLS still asks for the name.
+            # Connect to the very address that was checked; TLS still asks for the name. The
+            # pool knows the address only, so a connection must not serve the next name there.
+            sent["Connection"] = "close"
             sent["Host"] = target.netloc.decode("ascii")
             extensions["sni_hostname"] = target.host
             target = target.copy_with(host=self._guard(target.host))
