@@ -216,7 +216,13 @@ def _derive(connection: Connection, number: int) -> None:
     records = connection.execute(
         select(RECORD.c.source, RECORD.c.body).where(RECORD.c.paper == number).order_by(RECORD.c.id)
     ).all()
-    merged = merge([(row.source, unpack(row.body)) for row in records])
+    # The rules of merging ask which source speaks, so each record is given its listing back.
+    merged = merge(
+        [
+            replace(unpack(row.body), listings=(Listing(row.source, "", date.min),))
+            for row in records
+        ]
+    )
     first = select(func.min(LISTING.c.day)).where(LISTING.c.paper == number)
     connection.execute(
         update(PAPER)

@@ -108,6 +108,13 @@ class Subscribers:
             raise NotFound("this reader is not here any more")
         return found[0]
 
+    def by_number(self, number: int | None) -> Subscriber:
+        """The subscriber of that number; NotFound when it is gone."""
+        found = self._where(SUBSCRIBER.c.id == number)
+        if not found:
+            raise NotFound("this reader is not here any more")
+        return found[0]
+
     def by_numbers(self, numbers: Sequence[int]) -> dict[int, Subscriber]:
         """The subscribers of these numbers; a number nobody has is left out."""
         found = self._where(SUBSCRIBER.c.id.in_(list(numbers)))

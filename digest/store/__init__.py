@@ -1,0 +1,62 @@
+"""Every line of SQL: the tables, and one file per aggregate.
+
+`open_store` gives a Store; rows stay inside, what crosses is frozen dataclasses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from digest.errors import StoreUnavailable
+from digest.store.database import Database
+from digest.store.deliveries import Deliveries
+from digest.store.migrate import migrate
+from digest.store.papers import Papers
+from digest.store.sources import Sources
+from digest.store.subscribers import Subscribers
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Store:
+    """An open database, one aggregate an attribute."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.papers = Papers(database)
+        self.sources = Sources(database)
+        self.subscribers = Subscribers(database)
+        self.deliveries = Deliveries(database)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_store(url: str, *, create: bool = True) -> Store:
+    """Open a database and bring it to this version's tables.
+
+    `url` is SQLAlchemy's: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME. Raises
+    StoreUnavailable when it cannot be opened, or is not there and `create` is False;
+    StoreNewer when a newer version of the program wrote it.
+    """
+    database = Database(url)
+    path = database.path
+    if path is not None and not path.exists():
+        if not create:
+            raise StoreUnavailable(f"there is no database {path}: run `paper-digest init` here")
+        path.parent.mkdir(parents=True, exist_ok=True)
+    migrate(database)
+    return Store(database)
