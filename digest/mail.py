@@ -1,0 +1,144 @@
+"""The bytes of a message: our own headers and MIME, because the standard library breaks both.
+
+`email.policy` folds a long List-Unsubscribe into encoded-words, and Gmail then ignores it. Here
+header lines are folded at blanks only, encoded-words are at most 75 characters (RFC 2047), both
+parts are quoted-printable, and every byte is 7-bit, so that no relay re-encodes what was signed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+_BAD: Final = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
+_ATEXT: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ .-]*")
+_WIDTH: Final = 76
+_ENCODED_BYTES: Final = 45
+"""Bytes of text in one encoded-word: 60 of base64 and its frame of 12 stay under 75."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message to one reader. `date` is aware; `message_id` stands in angle brackets.
+
+    `unsubscribe_url` is https, or empty where nobody can reach this installation: then there is
+    no List-Unsubscribe-Post either (RFC 8058 wants https).
+    """
+
+    sender_name: str
+    sender_address: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    message_id: str
+    date: datetime
+    list_name: str = ""
+    list_id: str = ""
+    reply_to: str = ""
+    unsubscribe_url: str = ""
+    unsubscribe_mailto: str = ""
+    feedback_id: str = ""
+
+
+def message_id(delivery_public_id: str, domain: str) -> str:
+    """The Message-ID of a delivery, the same at every attempt, in angle brackets."""
+    return f"<{delivery_public_id}@{domain}>"
+
+
+def to_bytes(letter: Letter) -> bytes:
+    """The complete message: CRLF lines of at most 998 bytes, 7-bit; text first, HTML last."""
+    boundary = f"=_{letter.message_id.strip('<>').partition('@')[0]}"
+    head = "".join(_headers(letter, boundary)).encode("ascii")
+    parts = b"".join(
+        b"\r\n--%b\r\nContent-Type: text/%b; charset=utf-8\r\n"
+        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n%b"
+        % (boundary.encode(), kind, quoted_printable(body))
+        for kind, body in ((b"plain", letter.text), (b"html", letter.html))
+    )
+    return head + b"\r\n" + parts.removeprefix(b"\r\n") + b"\r\n--" + boundary.encode() + b"--\r\n"
+
+
+def quoted_printable(text: str) -> bytes:
+    """The text in UTF-8 as quoted-printable (RFC 2045 6.7), CRLF at the end of every line."""
+    lines = re.sub(r"\r\n?|\n", "\n", text).encode("utf-8", "replace")
+    return binascii.b2a_qp(lines, istext=True).replace(b"\n", b"\r\n")
+
+
+def _headers(letter: Letter, boundary: str) -> Iterator[str]:
+    yield _line("Date", format_datetime(letter.date))
+    yield _line("From", mailbox(letter.sender_name, letter.sender_address))
+    yield _line("To", _plain(letter.to))
+    if letter.reply_to:
+        yield _line("Reply-To", _plain(letter.reply_to))
+    yield _line("Subject", encoded(letter.subject))
+    yield _line("Message-ID", _plain(letter.message_id))
+    if letter.list_id:
+        name = f"{phrase(letter.list_name)} " if letter.list_name else ""
+        yield _line("List-Id", f"{name}<{_plain(letter.list_id)}>")
+    ways = [way for way in (letter.unsubscribe_url, letter.unsubscribe_mailto) if way]
+    if ways:  # one line each, whatever its length: a folded or encoded link is no link
+        yield f"List-Unsubscribe: {', '.join(f'<{_plain(way)}>' for way in ways)}\r\n"
+    if letter.unsubscribe_url.startswith("https://"):
+        yield _line("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+    if letter.feedback_id:
+        yield _line("Feedback-ID", _plain(letter.feedback_id))
+    yield _line("Auto-Submitted", "auto-generated")
+    yield _line("Precedence", "bulk")
+    yield _line("X-Auto-Response-Suppress", "All")
+    yield _line("MIME-Version", "1.0")
+    yield f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'
+
+
+def mailbox(name: str, address: str) -> str:
+    """A name and an address as one header value."""
+    return f"{phrase(name)} <{_plain(address)}>" if name else _plain(address)
+
+
+def phrase(text: str) -> str:
+    """A display name: as it is, quoted, or as encoded-words (RFC 5322 3.2.5, RFC 2047 5)."""
+    if text.isascii() and not _BAD.search(text):
+        plain = text.replace("\\", "\\\\").replace('"', '\\"')
+        return text if _ATEXT.fullmatch(text) and "." not in text else f'"{plain}"'
+    return encoded(text)
+
+
+def encoded(text: str) -> str:
+    """Unstructured text: as it is, or as encoded-words with a blank between two of them."""
+    clean = " ".join(_BAD.sub(" ", text).split())
+    if clean.isascii() and "=?" not in clean:
+        return clean
+    pieces, piece = [], ""
+    for character in clean:
+        if len((piece + character).encode("utf-8", "replace")) > _ENCODED_BYTES:
+            pieces.append(piece)
+            piece = ""
+        piece += character
+    words = (base64.b64encode(one.encode("utf-8", "replace")).decode() for one in [*pieces, piece])
+    return " ".join(f"=?utf-8?b?{word}?=" for word in words)
+
+
+def _plain(text: str) -> str:
+    """Text that may stand in a header as it is; raises ValueError for anything else."""
+    if _BAD.search(text) or not text.isascii():
+        raise ValueError(f"{text[:60]!r} cannot stand in a header")
+    return text
+
+
+def _line(name: str, value: str) -> str:
+    """One header, folded at blanks so that its lines stay within 76 characters where they can."""
+    line, lines = f"{name}:", []
+    for word in value.split(" "):
+        if len(line) + 1 + len(word) > _WIDTH and line.strip() and line != f"{name}:":
+            lines.append(line)
+            line = ""
+        line += f" {word}"
+    return "\r\n".join([*lines, line]) + "\r\n"
