@@ -1,6 +1,7 @@
 """Every line of SQL: the tables, and one file per aggregate.
 
-`open_store` gives a Store; rows stay inside, what crosses is frozen dataclasses.
+`open_store` gives a Store; rows stay inside, what crosses is frozen dataclasses. SQLAlchemy and
+SQLModel are imported when a store is opened, so that `digest.store.glance` can do without.
 """
 
 from __future__ import annotations
@@ -8,21 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from digest.errors import StoreUnavailable
-from digest.store.database import Database
-from digest.store.deliveries import Deliveries
-from digest.store.migrate import migrate
-from digest.store.papers import Papers
-from digest.store.sources import Sources
-from digest.store.subscribers import Subscribers
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from digest.store.database import Database
 
 
 class Store:
     """An open database, one aggregate an attribute."""
 
     def __init__(self, database: Database) -> None:
+        from digest.store.deliveries import Deliveries  # noqa: PLC0415 -- see the module
+        from digest.store.papers import Papers  # noqa: PLC0415
+        from digest.store.sources import Sources  # noqa: PLC0415
+        from digest.store.subscribers import Subscribers  # noqa: PLC0415
+
         self.database = database
         self.papers = Papers(database)
         self.sources = Sources(database)
@@ -52,6 +54,9 @@ def open_store(url: str, *, create: bool = True) -> Store:
     StoreUnavailable when it cannot be opened, or is not there and `create` is False;
     StoreNewer when a newer version of the program wrote it.
     """
+    from digest.store.database import Database  # noqa: PLC0415 -- see the module
+    from digest.store.migrate import migrate  # noqa: PLC0415
+
     database = Database(url)
     path = database.path
     if path is not None and not path.exists():

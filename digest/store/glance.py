@@ -1,0 +1,66 @@
+"""A glance at the database that tells whether there is anything to do at all.
+
+cron asks this all day long and the answer is nearly always no, so it costs a hundredth of a
+second: the standard library's sqlite3, and none of what opening a Store imports.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+_PREFIX: Final = "sqlite:///"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_PATIENCE: Final = 5.0
+# What is leased or being sent may have been left behind by a crash, so it counts as well.
+_BUSY: Final = """
+SELECT EXISTS (
+    SELECT 1 FROM subscriber WHERE next_due <= :now AND status IN ('active', 'paused')
+) OR EXISTS (
+    SELECT 1 FROM delivery
+    WHERE state IN ('ready', 'deferred', 'leased', 'sending') AND not_before <= :now
+)
+"""
+_NEXT: Final = """
+SELECT next_due, json_extract(preferences, '$.schedule.zone') FROM subscriber
+WHERE next_due IS NOT NULL AND status IN ('active', 'paused')
+ORDER BY next_due LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """There is nothing to do before `next_due` (UTC), a digest due at an hour of `zone`."""
+
+    readers: int
+    next_due: datetime | None = None
+    zone: str = "UTC"
+
+
+def glance(url: str, now: datetime) -> Idle | None:
+    """Idle when certainly nothing is due and nothing waits to be sent, else None.
+
+    None also where a glance cannot tell: no SQLite file, none there yet, one that another
+    version made, one that is locked. Changes nothing, neither tables nor files.
+    """
+    name, _, query = url.removeprefix(_PREFIX).partition("?")
+    # Options and escapes of a URL are SQLAlchemy's to understand.
+    if not url.startswith(_PREFIX) or query or "%" in name or not Path(name).is_file():
+        return None
+    moment = (now - _EPOCH) // timedelta(microseconds=1)
+    path = Path(name).resolve().as_uri()
+    try:
+        with closing(sqlite3.connect(f"{path}?mode=rw", uri=True, timeout=_PATIENCE)) as connection:
+            if connection.execute(_BUSY, {"now": moment}).fetchone()[0]:
+                return None
+            readers = connection.execute("SELECT count(*) FROM subscriber").fetchone()[0]
+            following = connection.execute(_NEXT).fetchone()
+    except sqlite3.Error:
+        return None
+    if following is None:
+        return Idle(readers)
+    return Idle(readers, _EPOCH + timedelta(microseconds=following[0]), following[1])
