@@ -28,7 +28,7 @@ _ADVICE: Final = (
         "authenticated SMTP, or use a relay that does.",
     ),
     _Rule(
-        r"^(?:534|535)\b|5\.7\.8|authentication (?:failed|unsuccessful)|bad credentials",
+        r"(?:^|[\s(])53[45]\b|5\.7\.8|authentication (?:failed|unsuccessful)|bad credentials",
         "Name or password is wrong: check DIGEST_SMTP_USER and DIGEST_SMTP_PASSWORD. Many "
         "providers want the whole address as the name, and an app password.",
     ),
@@ -40,6 +40,11 @@ _ADVICE: Final = (
         r"STARTTLS (?:extension )?(?:is )?not (?:supported|offered)|does not offer STARTTLS",
         "The relay offers no STARTTLS at this port: try smtps:// (usually port 465), or "
         "smtp:// if the relay is on this machine.",
+    ),
+    _Rule(
+        r"AUTH extension not supported|no suitable authentication",
+        "The relay takes no login at this port: most do at 587 with smtp+starttls:// or at 465 "
+        "with smtps://; one on this machine may want none, then leave DIGEST_SMTP_USER away.",
     ),
     _Rule(
         r"WRONG_VERSION_NUMBER|wrong version number|RECORD_LAYER_FAILURE|record layer failure",
@@ -80,11 +85,11 @@ _ADVICE: Final = (
         "The relay sends only for those who log in: set DIGEST_SMTP_USER and DIGEST_SMTP_PASSWORD.",
     ),
     _Rule(
-        r"^530\b|authentication (?:is )?required|5\.7\.0\b.*auth|AUTH required",
+        r"(?:^|[\s(])530\b|authentication (?:is )?required|5\.7\.0\b.*auth|AUTH required",
         "The relay wants a login: set DIGEST_SMTP_USER and DIGEST_SMTP_PASSWORD.",
     ),
     _Rule(
-        r"sender address rejected|not owned by user|send ?as ?denied|5\.7\.60|^553\b|"
+        r"sender address rejected|not owned by user|send ?as ?denied|5\.7\.60|(?:^|[\s(])553\b|"
         r"not allowed to send|sender .*not (?:verified|authorized)",
         "The relay does not let this login send as DIGEST_FROM: use an address that belongs "
         "to the login, or have DIGEST_FROM verified there.",
@@ -100,7 +105,7 @@ _ADVICE: Final = (
         "instead of directly.",
     ),
     _Rule(
-        r"quota|too many|rate|limit|4\.7\.28|^(?:421|450|451|452)\b",
+        r"\bquota|too many|\brate\b|\blimit|4\.7\.28|(?:^|[\s(])(?:421|45[0-2])\b",
         "The relay asks for patience: the next run tries again.",
     ),
     _Rule(

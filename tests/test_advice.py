@@ -34,6 +34,8 @@ from digest.advice import advise
         ("553 5.7.1 <x@example.org>: Sender address rejected: not owned by user y", "DIGEST_FROM"),
         ("550-5.7.26 This mail has been blocked because the sender is unauthenticated", "SPF"),
         ("550 5.7.1 Service unavailable; client host blocked using Spamhaus", "not trusted"),
+        ("SMTP AUTH extension not supported by server.", "takes no login at this port"),
+        ("relay:587 did not take the name and password (535 no): check", "Name or password"),
         ("421 4.7.0 Try again later", "patience"),
         ("550 5.1.1 <nobody@example.org>: User unknown", "Nobody has the address"),
         ("599 something nobody has seen", "mail provider"),

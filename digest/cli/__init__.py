@@ -20,12 +20,26 @@ from digest.cli.examples import example
 from digest.errors import PaperDigestError
 
 _OUR_MISTAKE: Final = 70  # EX_SOFTWARE of sysexits.h
+_ORDER: Final = (
+    "demo",
+    "init",
+    "ingest",
+    "subscribers",
+    "preview",
+    "run",
+    "serve",
+    "deliveries",
+)
 
 
 class Commands(TyperGroup):
     """The commands, in the order they are needed in, and the end of every error."""
 
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 -- typer's own context, which is private
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 -- typer's own, and private
+        """The names of all commands, as help lists them."""
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
         """Run the command; raises typer.Exit with the error's exit code when it fails."""
         try:
             return super().invoke(ctx)

@@ -13,8 +13,9 @@ import typer
 
 from digest.cli.environment import settings
 from digest.cli.examples import example
+from digest.cli.options import Address, AsJson
 from digest.cli.terminal import count, table, when
-from digest.errors import Conflict, NotFound, QueryError
+from digest.errors import QueryError
 from subscribers.profile import DEFAULT_LIMIT, Layout, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber, normalize_address
 
@@ -32,7 +33,7 @@ app = typer.Typer(
         "paper-digest subscribers list",
     ),
 )
-_LOOK_BACK: Final = timedelta(days=7)
+_LOOK_BACK: Final = 7
 
 
 class Day(Enum):
@@ -73,7 +74,6 @@ def _date(text: str) -> date:
         raise typer.BadParameter(f"{text!r} is no date: write it as 2026-12-24") from None
 
 
-Address = Annotated[str, typer.Argument(help="The reader's address.", show_default=False)]
 Keywords = Annotated[
     list[str] | None,
     typer.Option(
@@ -95,7 +95,6 @@ Limit = Annotated[
 ]
 Shape = Annotated[Layout | None, typer.Option("--layout", help="How much of each paper.")]
 Name = Annotated[str | None, typer.Option("--name", help="What to call the reader.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
 @app.command(
@@ -135,9 +134,8 @@ def add(
             name=name or "",
             layout=layout or Layout.FULL,
             came_from="the command line",
-            created_at=now,
         )
-        reader = house.store.subscribers.add(reader.confirm(now))
+        reader = house.store.subscribers.add(reader.confirm(now), now)
         typer.echo(f"{_what_matches(house, reader)}; {_next(reader, now)}")
         if welcome:
             _welcome(house, reader)
@@ -163,12 +161,13 @@ def list_(*, as_json: AsJson = False) -> None:
 @app.command(epilog=example("paper-digest subscribers show reader@example.org"))
 def show(address: Address, *, as_json: AsJson = False) -> None:
     """Show what one reader asked for, and what was sent of late."""
-    from digest.run import open_app  # noqa: PLC0415
     from subscribers.query import explain, parse  # noqa: PLC0415
+
+    from digest.run import open_app  # noqa: PLC0415
 
     with open_app(settings()) as house:
         reader = reader_at(house, address)
-        sent = house.store.deliveries.history(subscriber=reader.number, limit=5)
+        sent = house.store.deliveries.history(reader.number, limit=5)
         now = house.clock()
     if as_json:
         typer.echo(json.dumps(_described(reader), indent=2))
@@ -302,12 +301,7 @@ def _moved(
 
 def reader_at(house: App, address: str) -> Subscriber:
     """The reader of this list at that address; raises NotFound where there is none."""
-    reader = house.store.subscribers.by_address(
-        house.settings.list_name, normalize_address(address)
-    )
-    if reader is None:
-        raise NotFound(f"Nobody reads at {address!r}: paper-digest subscribers list shows who does")
-    return reader
+    return house.store.subscribers.by_address(normalize_address(address), house.settings.list_name)
 
 
 def _what_matches(house: App, reader: Subscriber) -> str:
@@ -315,7 +309,8 @@ def _what_matches(house: App, reader: Subscriber) -> str:
     from digest.match import match  # noqa: PLC0415
 
     now = house.clock()
-    papers = house.store.papers.between(now - _LOOK_BACK, now)
+    today = now.date()
+    papers = house.store.papers.between(today - timedelta(days=_LOOK_BACK - 1), today)
     if not papers:
         return "There are no papers yet (paper-digest ingest fetches them)"
     if all(not profile.text for profile in reader.profiles):

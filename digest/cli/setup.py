@@ -12,8 +12,8 @@ import typer
 
 from digest.advice import advise
 from digest.cli.environment import FILE, environment, read_file
-from digest.errors import Conflict, RelayError, SettingsError
-from digest.settings import BY_KEY, load
+from digest.errors import Conflict, RelayError
+from digest.settings import BY_KEY, check, load
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -53,7 +53,7 @@ def init(
         bool, typer.Option("--test/--no-test", help="Log in at the relay to see that it works.")
     ] = True,
 ) -> None:
-    """Set this folder up: ask what is needed, try the mail relay, write .env.
+    """Set up this folder: ask, try the relay, write .env.
 
     What stands in the environment or in a .env that is there is offered as the answer. The
     password is never an option, because others could read it: it comes from the question or from
@@ -88,22 +88,14 @@ def init(
 
 
 def _ask(answers: Mapping[str, str], keys: Collection[str]) -> dict[str, str]:
-    """Ask for these keys, and again for those that came out wrong."""
+    """Ask for these keys, each until its answer is right."""
     now = dict(answers)
-    while True:
-        for key, question, hint in _QUESTIONS:
-            if key in keys and _applies(key, now):
-                now[key] = _answer(key, question, hint, now)
-        now = _completed(now)
-        try:
-            load(now)
-        except SettingsError as error:
-            keys = {problem.key for problem in error.problems}
-            if not keys & {key for key, _, _ in _QUESTIONS}:
-                raise
-            typer.echo(f"\n{error}\n", err=True)
-        else:
-            return now
+    for key, question, hint in _QUESTIONS:
+        if key in keys and _applies(key, now):
+            now[key] = _answer(key, question, hint, now)
+    now = _completed(now)
+    load(now)
+    return now
 
 
 def _applies(key: str, answers: Mapping[str, str]) -> bool:
@@ -123,13 +115,17 @@ def _answer(key: str, question: str, hint: str, answers: Mapping[str, str]) -> s
     # A relay takes no mail from our example: where there is one, the sender must be said.
     invented = key == "DIGEST_FROM" and _has_relay(answers)
     default = standing or (None if invented else BY_KEY[key].default)
-    said: str = typer.prompt(
-        f"{question} ({hint})",
-        default=default,
-        show_default=bool(default) and not secret,
-        hide_input=secret,
-    )
-    return said.strip()
+    while True:
+        said: str = typer.prompt(
+            f"{question} ({hint})",
+            default=default,
+            show_default=bool(default) and not secret,
+            hide_input=secret,
+        ).strip()
+        problem = check(key, said)
+        if problem is None:
+            return said
+        typer.echo(str(problem), err=True)
 
 
 def _completed(answers: Mapping[str, str]) -> dict[str, str]:

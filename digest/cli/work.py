@@ -7,18 +7,56 @@ import signal
 import socket
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from digest.cli.environment import settings
-from digest.cli.terminal import Steps, count, when
+from digest.cli.options import Quiet
 from digest.errors import Conflict
 
-if TYPE_CHECKING:
-    from digest.run import App
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")]
+def ingest(*, quiet: Quiet = False) -> None:
+    """Ask the sources what is new; send nothing.
+
+    `run` and `serve` do this by themselves.
+    """
+    from digest.run import open_app  # noqa: PLC0415
+
+    with open_app(settings()) as house, _steps(quiet=quiet) as steps:
+        complaints = list_papers(house, steps)
+    _end(complaints)
+
+
+def run(
+    *,
+    now: Annotated[
+        bool, typer.Option("--now", help="Every active reader is due, whatever the hour.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask the sources, send what is due, and end.
+
+    The line for cron. With nothing due it ends at once without touching the network. What failed is told, loses
+    nothing and is made up for by the next run; the exit code is 1 then.
+    """
+    from digest.store.glance import glance  # noqa: PLC0415
+
+    ours = settings()
+    idle = None if now else glance(ours.database_url, datetime.now(UTC))
+    if idle:
+        if not quiet:
+            typer.echo(_nothing_due(idle))
+        return
+    from digest.run import open_app  # noqa: PLC0415
+
+    with open_app(ours) as house, _steps(quiet=quiet) as steps:
+        complaints = [
+            *list_papers(house, steps),
+            *match_readers(house, steps, everybody=now),
+            *send_mails(house, steps),
+        ]
+    _end(complaints)
 
 
 def serve(
@@ -28,9 +66,9 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="The port; over DIGEST_PORT.")
     ] = None,
 ) -> None:
-    """Keep time, send, and answer the links in mails, until SIGTERM or Ctrl-C.
+    """Keep time, send, and answer links in mails.
 
-    Needs no cron. What became due while it was not running is made up for at the start.
+    Needs no cron, and ends well on SIGTERM and Ctrl-C. What became due while it was not running is made up for at the start.
     """
     changes = {"DIGEST_HOST": host} if host else {}
     if port is not None:

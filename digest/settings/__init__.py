@@ -66,12 +66,11 @@ def load(env: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = {}
     for setting in SETTINGS:
         text = texts.get(setting.key, setting.default)
-        try:
-            values[setting.key] = setting.read(text) if text else None
-        except ValueError as error:
-            shown = MASK if setting.secret else mask_url(text)
-            wanted = str(error) if isinstance(error, WantedError) else setting.wanted
-            problems.append(Problem(setting.key, shown, wanted))
+        value = _read(setting, text) if text else None
+        if isinstance(value, Problem):
+            problems.append(value)
+        else:
+            values[setting.key] = value
     sources = values.get("DIGEST_SOURCES") or ()
     foreign = _foreign(texts, sources)
     options = _source_options(texts, values, foreign, problems)
@@ -104,6 +103,21 @@ def load(env: Mapping[str, str]) -> Settings:
         host=values["DIGEST_HOST"],
         port=values["DIGEST_PORT"],
     )
+
+
+def check(key: str, text: str) -> Problem | None:
+    """What is wrong with this text for one of our settings, seen by itself."""
+    value = _read(BY_KEY[key], text) if text else None
+    return value if isinstance(value, Problem) else None
+
+
+def _read(setting: Setting, text: str) -> Any | Problem:  # noqa: ANN401 -- as the setting has it
+    try:
+        return setting.read(text)
+    except ValueError as error:
+        shown = MASK if setting.secret else mask_url(text)
+        wanted = str(error) if isinstance(error, WantedError) else setting.wanted
+        return Problem(setting.key, shown, wanted)
 
 
 def _texts(env: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:
@@ -209,4 +223,14 @@ def mask_url(url: str) -> str:
     return re.sub(r"(//[^/@:\s]*):[^/\s]*@", rf"\1:{MASK}@", url)
 
 
-__all__ = ["BY_KEY", "MASK", "PREFIX", "SETTINGS", "Setting", "Settings", "load", "mask_url"]
+__all__ = [
+    "BY_KEY",
+    "MASK",
+    "PREFIX",
+    "SETTINGS",
+    "Setting",
+    "Settings",
+    "check",
+    "load",
+    "mask_url",
+]
