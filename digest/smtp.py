@@ -74,7 +74,8 @@ class Relay:
         try:
             return SmtpConnection(self._connect(), self)
         except smtplib.SMTPAuthenticationError as error:
-            said = _tidy(error.smtp_error.decode("utf-8", "replace"))
+            raw = error.smtp_error
+            said = _tidy(raw if isinstance(raw, str) else raw.decode("utf-8", "replace"))
             raise RelayRefused(
                 f"{where} did not take the name and password ({error.smtp_code} {said}): "
                 "check DIGEST_SMTP_USER and DIGEST_SMTP_PASSWORD"
@@ -187,7 +188,7 @@ class SmtpConnection:
 
     def _read(self) -> tuple[int, str]:
         """One reply of any number of lines; ValueError when it is none."""
-        lines = []
+        lines: list[str] = []
         while len(lines) < _MOST_LINES:
             line = self._file.readline(_LONGEST_LINE)
             while line and not line.endswith(b"\n"):  # a longer line: its head is enough
