@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from subscribers.query import check
-
+from digest.compose import compose, select
 from digest.match import match
 from digest.web.preferences import Mistake, mistakes
-from subscribers.profile import Profile
+from subscribers.profile import Layout, Profile
+from subscribers.query import check
+from subscribers.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,8 +50,8 @@ class Row:
 class Answer:
     """Everything the page says about a keyword text.
 
-    `volume` is the headline, `detail` the sentence under it; `bars` is empty where there is
-    nothing to draw. `found` are (paper, match) of the last list day, best first.
+    `volume` is the headline, `detail` the sentence under it; `bars`, `bar_width` wide, is empty
+    where there is nothing to draw. `good_text` is the text without its mistakes.
     """
 
     volume: str
@@ -62,8 +63,26 @@ class Answer:
     rows: tuple[Row, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     good_text: str = ""
-    is_top_ten: bool = False
-    total: int = 0
+    bar_width: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCard:
+    """A paper as the page shows it; pieces of text are (text, whether it is marked)."""
+
+    url: str
+    title: tuple[tuple[str, bool], ...]
+    about: str
+    why: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What the newest list day's mail would have held, its first few papers."""
+
+    heading: str
+    cards: tuple[SampleCard, ...]
+    nothing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +132,6 @@ def answer(text: str, month: Month, *, limit: int, now: datetime) -> Answer:
         return Answer(
             "The 10 papers people talk about, every weekday",
             "Ranked by upvotes, comments and stars. Add a topic at any time.",
-            is_top_ten=True,
         )
     (found,) = match(month.papers, [Profile(text=good, limit=0)], now=now)
     by_number = {paper.number: paper for paper in month.papers}
@@ -132,8 +150,46 @@ def answer(text: str, month: Month, *, limit: int, now: datetime) -> Answer:
         rows=_rows(good, found),
         mistakes=wrong,
         good_text=good,
-        total=total,
+        bar_width=round(480 / days * 0.8, 1),
     )
+
+
+def sample(good_text: str, month: Month, *, now: datetime) -> Sample:
+    """The first papers of the newest day's mail for that text, in the mail's own words."""
+    newest = max(map(day_of, month.papers), default=None)
+    if newest is None:
+        return Sample("The next mail", (), "No papers are here yet. Come back in a little while.")
+    day = [paper for paper in month.papers if day_of(paper) == newest]
+    reader = Subscriber("", profiles=(Profile(good_text),), layout=Layout.COMPACT)
+    by_number = {paper.number: paper for paper in day}
+    found = match(day, reader.profiles, now=now)
+    selection = select(reader, by_number, found, until=now, looked_at=len(day))
+    digest = compose(reader, selection, by_number)
+    cards = [card for group in digest.groups for card in group.cards]
+    return Sample(
+        f"{newest:%A}’s mail would have held",
+        tuple(
+            SampleCard(
+                url=card.paper.url or card.paper.pdf_url,
+                title=pieces(card.paper.title, card.title_marks),
+                about=" · ".join(filter(None, (card.authors_short, card.where))),
+                why=card.why,
+            )
+            for card in cards[:SAMPLE]
+        ),
+        f"Nothing: none of the {len(day)} papers of that day matched, so no mail would have come.",
+    )
+
+
+def pieces(text: str, marks: Sequence[tuple[int, int]]) -> tuple[tuple[str, bool], ...]:
+    """The text cut at its marks, which are apart and in order: (piece, whether it is marked)."""
+    cut: list[tuple[str, bool]] = []
+    last = 0
+    for start, end in marks:
+        cut += [(text[last:start], False), (text[start:end], True)]
+        last = end
+    cut.append((text[last:], False))
+    return tuple(piece for piece in cut if piece[0])
 
 
 def _volume(total: int, per_day: float, days: int) -> str:
@@ -181,8 +237,8 @@ def _rows(good: str, found: Sequence[Match]) -> tuple[Row, ...]:
     query, _ = check(good)
     brought: dict[int, int] = {}
     for one in found:
-        for line in {one.line, *one.also_lines}:
-            brought[line] = brought.get(line, 0) + 1
+        for number in {one.line, *one.also_lines}:
+            brought[number] = brought.get(number, 0) + 1
     rows = []
     for line in query.lines:
         count = brought.get(line.number, 0)

@@ -9,10 +9,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
-from subscribers.query import check
-
 from digest.papers import tidy_text
+from digest.phrases import cadence_words
 from subscribers.profile import Layout, Order, Profile
+from subscribers.query import check
 from subscribers.subscriber import Cadence, Schedule, Status
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def paused(reader: Subscriber, form: Form, now: datetime) -> tuple[Subscriber, s
 
 def state(reader: Subscriber) -> str:
     """One sentence: what this reader gets now."""
-    usual = when(reader.schedule)
+    usual = cadence_words(reader.schedule)
     match reader.status:
         case Status.ACTIVE if reader.next_due is not None:
             day = reader.schedule.local_day(reader.next_due)
@@ -269,17 +269,6 @@ def fingerprint(reader: Subscriber) -> str:
         reader.quiet_notes, reader.muted_words, reader.muted_authors,
     )  # fmt: skip
     return hashlib.sha256(repr(settings).encode("utf-8", "replace")).hexdigest()[:16]
-
-
-def when(schedule: Schedule) -> str:
-    """The schedule in words: "every weekday at 07:00 (Europe/Paris)"."""
-    days = {
-        Cadence.WEEKDAYS: "every weekday",
-        Cadence.DAILY: "every day",
-        Cadence.WEEKLY: f"every {WEEKDAYS[schedule.weekday]}",
-        Cadence.MONTHLY: "on the first of every month",
-    }[schedule.cadence]
-    return f"{days} at {schedule.at:%H:%M} ({schedule.zone})"
 
 
 @cache

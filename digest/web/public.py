@@ -1,26 +1,78 @@
-"""The pages anybody may open: the front page and the health check."""
+"""The pages anybody may open: the front page with its live answer, and the health check."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter
+from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annotation
 from starlette.responses import HTMLResponse, JSONResponse
 
 from digest.errors import StoreError
+from digest.web import preferences
+from digest.web.answer import DAYS, Month, answer, sample
+from subscribers.profile import DEFAULT_LIMIT
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from digest.run import App
     from digest.web.pages import Pages
+
+STARTERS: Final = ("agents", "retrieval", "protein design")
+FRESH: Final = timedelta(seconds=60)
+
+
+class Months:
+    """The papers of the last thirty days, read again when they are older than a minute."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._read: tuple[datetime, Month] | None = None
+
+    def current(self) -> Month:
+        """The month up to today (UTC)."""
+        now = self._app.clock()
+        with self._lock:
+            if self._read is None or not timedelta() <= now - self._read[0] < FRESH:
+                today = now.date()
+                first = today - timedelta(days=DAYS - 1)
+                papers = self._app.store.papers.between(first, today + timedelta(days=1))
+                self._read = now, Month.of(papers, today)
+            return self._read[1]
 
 
 def public_routes(app: App, pages: Pages) -> APIRouter:
     """The routes / and /health."""
     routes = APIRouter()
+    months = Months(app)
 
     @routes.api_route("/", methods=["GET", "HEAD"])
-    def front() -> HTMLResponse:
-        return pages.page("front.html", papers=app.store.papers.count())
+    def front(request: Request) -> HTMLResponse:
+        """The front page; `q` is answered, `add` adds a starter, `repair-0` mends a line."""
+        asked = request.query_params
+        query = asked.get("q", "")[: preferences.MAX_QUERY].replace("\r\n", "\n")
+        if starter := asked.get("add", ""):
+            query = "\n".join(filter(None, (query.strip(), starter)))
+        if repair := asked.get("repair-0", ""):
+            query = preferences.repaired(query, repair)
+        now = app.clock()
+        month = months.current()
+        found = answer(query, month, limit=DEFAULT_LIMIT, now=now)
+        return pages.page(
+            "front.html",
+            query=query,
+            answer=found,
+            sample=sample(found.good_text, month, now=now),
+            starters=STARTERS,
+            preferences=preferences,
+            signup_is_open=False,
+            closed=f"To get these mails, write to {app.settings.contact}.",
+            run_by=_run_by(app, month),
+        )
 
     @routes.api_route("/health", methods=["GET", "HEAD"])
     def health() -> JSONResponse:
@@ -32,3 +84,12 @@ def public_routes(app: App, pages: Pages) -> APIRouter:
         return JSONResponse({"status": "ok", "papers": papers})
 
     return routes
+
+
+def _run_by(app: App, month: Month) -> str:
+    labels = sorted({listing.label for paper in month.papers for listing in paper.listings})
+    place = f"Run by {app.settings.sender_name}"
+    if not labels:
+        return f"{place}."
+    named = " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
+    return f"{place} from {named}."
