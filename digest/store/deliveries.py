@@ -224,6 +224,18 @@ class Deliveries:
             _close_issue(connection, delivery.issue)
         return True
 
+    def release(self, delivery: Delivery, owner: str) -> None:
+        """Give a leased delivery back, as if it had not been taken."""
+        free = {"state": "ready", "attempt": delivery.attempt - 1, "lease_owner": None}
+        with self._database.write() as connection:
+            mine = _mine(delivery, owner, "leased")
+            connection.execute(update(DELIVERY).where(mine).values(lease_until=None, **free))
+
+    def newest(self) -> int:
+        """The highest number of any delivery, 0 where there is none."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.max(DELIVERY.c.id))).scalar_one() or 0)
+
     def recover(self, now: datetime) -> int:
         """Make up for a sender that died: leased is ready again, sending is unknown.
 

@@ -60,6 +60,10 @@ class Sources:
         } | ({"good_at": now} if good else {})
         where = (FETCH.c.source == fetch.source) & (FETCH.c.day == fetch.day)
         with self._database.write() as connection:
+            before = connection.execute(select(FETCH.c.state).where(where)).scalar_one_or_none()
+            if before in GOOD and not fetch.papers and fetch.state.value != before:
+                # A day that was complete stays so, whatever a later question about it brings.
+                values = {"asked_at": now, "retry_at": fetch.retry_at}
             if not connection.execute(update(FETCH).where(where).values(**values)).rowcount:
                 connection.execute(
                     insert(FETCH).values(source=fetch.source, day=fetch.day, **values)
@@ -76,6 +80,14 @@ class Sources:
             return [
                 Answer(**{name: getattr(row, name) for name in Answer.__slots__}) for row in rows
             ]
+
+    def good_days(self, source: str, since: date) -> frozenset[date]:
+        """The list days from `since` on that a source answered fully for."""
+        query = select(FETCH.c.day).where(
+            FETCH.c.source == source, FETCH.c.day >= since, FETCH.c.state.in_(GOOD)
+        )
+        with self._database.read() as connection:
+            return frozenset(connection.execute(query).scalars())
 
     def last_good_day(self, source: str) -> date | None:
         """The newest list day a source answered fully for."""
