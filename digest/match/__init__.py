@@ -1,0 +1,33 @@
+"""Matching: all papers against all profiles, with a score and the reasons for each match.
+
+What a match means is `subscribers.finding`, held against one paper at a time. Here many profiles
+are answered at once, the papers are ranked, and each says why it is there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from digest.match.plain import rank_one_by_one
+from digest.match.reasons import Match, Reason, ReasonKind
+from digest.match.score import Parts, trend
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from digest.papers import Paper
+    from subscribers.profile import Profile
+
+__all__ = ["Match", "Parts", "Reason", "ReasonKind", "match", "trend"]
+
+
+def match(
+    papers: Sequence[Paper], profiles: Sequence[Profile], *, now: datetime
+) -> list[list[Match]]:
+    """Per profile, every paper it matches, best first; a profile without keywords has them all.
+
+    The order is the same every time. Lines with mistakes in them are passed over: they were
+    refused when the profile was saved.
+    """
+    return rank_one_by_one(papers, profiles, now=now)

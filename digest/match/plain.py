@@ -1,0 +1,150 @@
+"""Matching one by one: every profile against every paper, literally.
+
+The fastest way for a few readers, and the meaning that `digest.match.engine` must agree with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from digest.match.reasons import Match, Reason, reasons_for, trend_reason
+from digest.match.score import (
+    POINT,
+    coefficients,
+    fresh_points,
+    line_points,
+    rarity,
+    strength,
+    trend,
+    trend_points,
+)
+from subscribers.finding import Found, Reading, found_in, is_excluded
+from subscribers.profile import Order
+from subscribers.query import check
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from digest.papers import Paper
+    from subscribers.profile import Profile
+    from subscribers.tree import Line, Query, Term
+
+
+class Shelf:
+    """The papers at hand: folded once, ranked once, and counted per term as terms are asked for."""
+
+    def __init__(self, papers: Sequence[Paper], now: datetime) -> None:
+        self.papers = papers
+        self.now = now
+        self.readings = [Reading(paper) for paper in papers]
+        self.trends = [trend(paper, now) for paper in papers]
+        self.extra = [trend_points(paper, now) + fresh_points(paper, now) for paper in papers]
+        self.rank = _ranks(papers, self.trends)
+        self._rarities: dict[Term, int] = {}
+
+    def rarity(self, term: Term) -> int:
+        """How rare the term is among these papers, in thousandths."""
+        if term not in self._rarities:
+            having = sum(bool(reading.hits(term)) for reading in self.readings)
+            self._rarities[term] = rarity(having, len(self.papers))
+        return self._rarities[term]
+
+    def points(self, line: Line, place: int) -> int:
+        """What one paper scores for one line, in thousandths."""
+        reading = self.readings[place]
+        return line_points(
+            sum(
+                coefficient * self.rarity(term) * amount
+                for term, coefficient in coefficients(line.tree)
+                if (amount := strength(term, reading))
+            )
+        )
+
+
+def _ranks(papers: Sequence[Paper], trends: Sequence[float]) -> list[int]:
+    """The order among equals: trend, then the later announcement, then the id."""
+
+    def key(place: int) -> tuple[float, int, str]:
+        announced = papers[place].announced_on
+        return (-trends[place], -(announced.toordinal() if announced else 0), str(papers[place].id))
+
+    ranks = [0] * len(papers)
+    for rank, place in enumerate(sorted(range(len(papers)), key=key)):
+        ranks[place] = rank
+    return ranks
+
+
+@lru_cache(maxsize=1 << 12)
+def understood(text: str) -> Query:
+    """The lines of a profile's text that can be read, each different one once."""
+    query, _ = check(text)
+    seen: dict[object, Line] = {}
+    for line in query.lines:
+        seen.setdefault(line.tree, line)
+    return type(query)(query.text, tuple(seen.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    place: int
+    points: int
+    found: tuple[Found, ...]
+
+
+def rank_one_by_one(
+    papers: Sequence[Paper], profiles: Sequence[Profile], *, now: datetime
+) -> list[list[Match]]:
+    """Per profile, every paper it matches, best first."""
+    shelf = Shelf(papers, now)
+    return [_ranked(profile, shelf) for profile in profiles]
+
+
+def _ranked(profile: Profile, shelf: Shelf) -> list[Match]:
+    query = understood(profile.text)
+    scored = list(_top_ten(query, shelf) if query.is_empty else _asked(query, shelf))
+    if profile.order is Order.TRENDING or query.is_empty:
+        scored.sort(key=lambda each: shelf.rank[each.place])
+    else:
+        scored.sort(key=lambda each: (-each.points, shelf.rank[each.place]))
+    return [_match(query, each, shelf) for each in scored]
+
+
+def _top_ten(query: Query, shelf: Shelf) -> list[_Scored]:
+    return [
+        _Scored(place, shelf.extra[place], ())
+        for place, reading in enumerate(shelf.readings)
+        if not is_excluded(query, reading)
+    ]
+
+
+def _asked(query: Query, shelf: Shelf) -> list[_Scored]:
+    lines = {line.number: line for line in query.asks}
+    scored = []
+    for place, reading in enumerate(shelf.readings):
+        found = found_in(query, reading)
+        if not found:
+            continue
+        points = {each.line: shelf.points(lines[each.line], place) for each in found}
+        ordered = tuple(sorted(found, key=lambda each: (-points[each.line], each.line)))
+        scored.append(_Scored(place, sum(points.values()) + shelf.extra[place], ordered))
+    return scored
+
+
+def _match(query: Query, scored: _Scored, shelf: Shelf) -> Match:
+    paper = shelf.papers[scored.place]
+    reasons: tuple[Reason, ...]
+    if scored.found:
+        reasons = reasons_for(query, paper, scored.found, shelf.now)
+    else:
+        reasons = (trend_reason(paper, shelf.now),)
+    lines = [each.line for each in scored.found]
+    return Match(
+        paper.number,
+        lines[0] if lines else 0,
+        scored.points / POINT,
+        reasons,
+        tuple(sorted(lines[1:])),
+    )

@@ -1,0 +1,304 @@
+"""Finding: a query held against one paper, literally, word by word.
+
+This is what a match means. `digest.match` answers for many readers at once and must agree with
+it; it also says where the words stand, so that a mail can name and mark them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from digest.papers import PaperId
+from subscribers.names import is_author
+from subscribers.spelling import american
+from subscribers.tree import (
+    And,
+    Field,
+    Floor,
+    Form,
+    Node,
+    Not,
+    Or,
+    Pattern,
+    Query,
+    Term,
+    adjacent,
+    runs,
+)
+from subscribers.words import Token, fold, plain, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from digest.papers import Paper, Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One place where a term stands.
+
+    `start` and `end` count characters of that field's text; for an author `start` is the place
+    in the list of authors, for a category in the list of categories.
+    """
+
+    term: str
+    field: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One line of a query that a paper fits, and what did it."""
+
+    line: int
+    hits: tuple[Hit, ...]
+    floors: tuple[str, ...] = ()
+
+
+class Reading:
+    """A paper, folded once, for any number of queries."""
+
+    def __init__(self, paper: Paper) -> None:
+        self.paper = paper
+        self.title = fold(paper.title)
+        # A source without abstracts may still have a summary.
+        self.body = fold(paper.abstract or paper.summary)
+        self.body_field = "abstract" if paper.abstract else "summary"
+        self._hits: dict[Term, tuple[Hit, ...]] = {}
+
+    def hits(self, term: Term) -> tuple[Hit, ...]:
+        """Every place where the term stands; none means that it does not."""
+        if term not in self._hits:
+            found = self._in_text(term) if term.field.is_text else _in_field(term, self.paper)
+            self._hits[term] = tuple(found)
+        return self._hits[term]
+
+    def _in_text(self, term: Term) -> Iterator[Hit]:
+        for field, name, tokens in (
+            (Field.TITLE, "title", self.title),
+            (Field.ABSTRACT, self.body_field, self.body),
+        ):
+            if term.field in {Field.ANY, field}:
+                for start, end in spans(term, tokens):
+                    yield Hit(term.text, name, start, end)
+
+
+def holds(node: Node, reading: Reading) -> bool:
+    """Whether it is so of this paper."""
+    match node:
+        case Term():
+            return bool(reading.hits(node))
+        case Floor(signal, above):
+            count = signal_of(reading.paper.signals, signal)
+            return count is not None and count > above
+        case Not(part):
+            return not holds(part, reading)
+        case Or(parts):
+            return any(holds(part, reading) for part in parts)
+        case And(parts):
+            return all(
+                holds(part, reading)
+                for part in parts
+                if not (isinstance(part, Term) and part.optional)
+            )
+
+
+def matches(query: Query, paper: Paper) -> tuple[Found, ...]:
+    """The lines of the query that this paper fits, each with the terms that did it and where.
+
+    A query that asks for nothing has no lines to fit and finds nothing here: it means the top
+    ten, which is for `digest.match` to rank.
+    """
+    return found_in(query, Reading(paper))
+
+
+def found_in(query: Query, reading: Reading) -> tuple[Found, ...]:
+    """The same as matches(), for a paper that is folded already."""
+    if is_excluded(query, reading):
+        return ()
+    return tuple(
+        Found(line.number, *_evidence(line.tree, reading))
+        for line in query.asks
+        if holds(line.tree, reading)
+    )
+
+
+def is_excluded(query: Query, reading: Reading) -> bool:
+    """Whether a line of exclusions keeps this paper out of the whole profile."""
+    return not all(holds(line.tree, reading) for line in query.excludes)
+
+
+def _evidence(tree: Node, reading: Reading) -> tuple[tuple[Hit, ...], tuple[str, ...]]:
+    """What made the tree true: hits in reading order, and the floors that were passed."""
+    hits: dict[Hit, None] = {}
+    floors: dict[str, None] = {}
+    for node in _true_parts(tree, reading):
+        if isinstance(node, Floor):
+            floors[str(node)] = None
+        else:
+            hits.update(dict.fromkeys(reading.hits(node)))
+    order = {"title": 0, "abstract": 1, "summary": 1}
+    ordered = sorted(
+        hits, key=lambda hit: (order.get(hit.field, 2), hit.field, hit.start, -hit.end)
+    )
+    return tuple(ordered), tuple(floors)
+
+
+def _true_parts(node: Node, reading: Reading) -> Iterator[Term | Floor]:
+    """The wanted leaves that hold; words found side by side as the one phrase they are."""
+    match node:
+        case Or(parts):
+            for part in parts:
+                if holds(part, reading):
+                    yield from _true_parts(part, reading)
+        case And(parts):
+            told: set[int] = set()
+            for run in runs(parts):
+                phrase = adjacent(run)
+                if reading.hits(phrase):
+                    told.update(map(id, run))
+                    yield phrase
+            for part in parts:
+                optional = isinstance(part, Term) and part.optional
+                if id(part) not in told and not optional and holds(part, reading):
+                    yield from _true_parts(part, reading)
+        case Not():
+            return
+        case _:
+            yield node
+
+
+def spans(term: Term, tokens: Sequence[Token]) -> list[tuple[int, int]]:
+    """Where a term of text stands among these words, as (start, end) characters."""
+    patterns = term.patterns
+    if term.near:
+        return _near(term, tokens)
+    first, size = patterns[0], len(patterns)
+    return [
+        (tokens[at].start, tokens[at + size - 1].end)
+        for at in range(len(tokens) - size + 1)
+        if fits(first, tokens[at])
+        and all(fits(patterns[n], tokens[at + n]) for n in range(1, size))
+    ]
+
+
+def _near(term: Term, tokens: Sequence[Token]) -> list[tuple[int, int]]:
+    """Shortest stretches that hold every word once, with few enough others between."""
+    size = len(term.patterns)
+    found: list[tuple[int, int]] = []
+    places = [at for at, token in enumerate(tokens) if any(fits(p, token) for p in term.patterns)]
+    for n, at in enumerate(places):
+        held: list[int] = []
+        left = list(term.patterns)
+        for other in places[n:]:
+            if other - at + 1 > size + term.near:
+                break
+            fitting = next((p for p in left if fits(p, tokens[other])), None)
+            if fitting is not None:
+                left.remove(fitting)
+                held.append(other)
+            if not left:
+                found.extend((tokens[each].start, tokens[each].end) for each in held)
+                break
+    return sorted(set(found))
+
+
+def fits(pattern: Pattern, token: Token) -> bool:
+    """Whether one word is what one word of a term asks for."""
+    if pattern.form is Form.FOLDED:
+        return token.word == pattern.value
+    if pattern.form is Form.WRITTEN:
+        return token.written == pattern.value
+    return begins(pattern.value, token)
+
+
+def begins(beginning: str, token: Token) -> bool:
+    """Whether a word begins so, as typed or with American endings: optimis* finds optimize."""
+    typed, others = beginnings(beginning)
+    return token.written.casefold().startswith(typed) or token.word.startswith(others)
+
+
+@lru_cache(maxsize=1 << 12)
+def beginnings(beginning: str) -> tuple[str, tuple[str, ...]]:
+    """A beginning as typed, and the folded beginnings it may also be."""
+    turned = {beginning, american(beginning)}
+    if beginning.endswith(("is", "ys")):
+        turned.add(beginning[:-1] + "z")
+    return beginning, tuple(sorted(turned))
+
+
+def signal_of(signals: Signals, name: str) -> int | None:
+    """One count of a paper; None where nobody told us."""
+    return {"upvotes": signals.upvotes, "comments": signals.comments, "stars": signals.stars}[name]
+
+
+_ARCHIVE_END: Final = (".", "-")
+
+
+def _in_field(term: Term, paper: Paper) -> Iterator[Hit]:
+    """Hits in what is no running text."""
+    text = term.text
+    if term.field is Field.ORG:
+        yield from _in_organization(text, paper.organization)
+        return
+    for place, is_there in enumerate(_asked_of(term.field, text, paper)):
+        if is_there:
+            yield Hit(text, term.field.value, place, place + 1)
+
+
+def _asked_of(field: Field, text: str, paper: Paper) -> Iterator[bool]:
+    """For each author, category or listing of the paper, whether it is the one asked for."""
+    if field is Field.AUTHOR:
+        yield from (is_author(text, author) for author in paper.authors)
+    elif field is Field.CATEGORY:
+        yield from (is_category(text, category) for category in categories(paper))
+    elif field is Field.SOURCE:
+        asked = plain(text).casefold()
+        for listing in paper.listings:
+            yield asked in {plain(listing.source).casefold(), plain(listing.label).casefold()}
+    else:
+        yield _is_named(text, paper)
+
+
+def _in_organization(text: str, organization: str) -> Iterator[Hit]:
+    asked, tokens = words(text), fold(organization)
+    there = [token.word for token in tokens]
+    for at in range(len(there) - len(asked) + 1):
+        if asked and there[at : at + len(asked)] == asked:
+            yield Hit(text, Field.ORG.value, tokens[at].start, tokens[at + len(asked) - 1].end)
+
+
+def categories(paper: Paper) -> tuple[str, ...]:
+    """Its own categories, then those of the sections it was listed in."""
+    listed = (listing.category for listing in paper.listings if listing.category)
+    return tuple(dict.fromkeys((*paper.categories, *listed)))
+
+
+def is_category(asked: str, category: str) -> bool:
+    """Whether a category is the one asked for: cs.CL is cs.cl, and a part of cs and of cs.*."""
+    wanted_name, name = asked.casefold().removesuffix(".*").removesuffix("*"), category.casefold()
+    if name == wanted_name:
+        return True
+    if asked.endswith("*") and not asked.endswith(".*"):
+        return name.startswith(wanted_name)
+    return name.startswith(tuple(wanted_name + end for end in _ARCHIVE_END))
+
+
+def _is_named(text: str, paper: Paper) -> bool:
+    names = {str(each).casefold() for each in (paper.id, *paper.aliases)}
+    return any(str(each).casefold() in names for each in paper_ids(text))
+
+
+@lru_cache(maxsize=1 << 10)
+def paper_ids(text: str) -> tuple[PaperId, ...]:
+    """The ids a text may mean: an arXiv id in any form, a DOI, or scheme:value."""
+    found = []
+    for read in (PaperId.arxiv, PaperId.doi, PaperId.parse):
+        try:
+            found.append(read(text.strip()))
+        except ValueError:
+            continue
+    return tuple(found)
