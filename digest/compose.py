@@ -31,7 +31,8 @@ from subscribers.query import Query, check
 from subscribers.subscriber import Cadence, Subscriber
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence, Set
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from digest.match import Match
     from digest.papers import Paper
@@ -200,7 +201,7 @@ def select(
     papers: Mapping[int, Paper],
     matches: Sequence[Sequence[Match]],
     *,
-    already: Set[int] = frozenset(),
+    already: AbstractSet[int] = frozenset(),
     kind: str = "digest",
     since: datetime | None = None,
     until: datetime,
@@ -258,7 +259,7 @@ def near_misses(
     matches: Sequence[Sequence[Match]],
     selection: Selection,
     *,
-    already: Set[int] = frozenset(),
+    already: AbstractSet[int] = frozenset(),
 ) -> tuple[Miss, ...]:
     """What matched and is not in the selection, and what stopped each, best first."""
     misses: dict[int, Miss] = {}
@@ -442,7 +443,7 @@ def _snippet(text: str, start: int, end: int) -> str:
     left = text.find(" ", max(0, start - room)) + 1 if start > room else 0
     right = text.rfind(" ", end, end + room) if end + room < len(text) else len(text)
     left = min(left, start)
-    return text[left : right if right >= end else end].strip(" .,;")
+    return text[left : max(right, end)].strip(" .,;")
 
 
 def _subject(
@@ -456,6 +457,7 @@ def _subject(
     count = sum(size for _, size in sizes)
     day = day_words(local)
     head = "[Test] " if selection.kind == "test" else ""
+    on = f"{counted(count, 'paper')} on"
     room = SUBJECT_WIDTH - len(head) - len(day) - 3
     if not count:
         body = f"Nothing new today ({selection.looked_at} looked at)"
@@ -465,7 +467,7 @@ def _subject(
         others = f" and {count - 1} more" if count > 1 else ""
         body = f"Top {count}: {clip(first, room - len(others) - 8)}{others}"
     elif weekly:
-        body = f"Your week: {_names(f'{counted(count, "paper")} on', sizes, room - 11)}"
+        body = f"Your week: {_names(on, sizes, room - 11)}"
     elif count == 1:
         body = f"1 new: {clip(first, room - 7)}"
     else:

@@ -103,7 +103,7 @@ def _again(store: Store, channel: Channel, rest: list[Delivery], owner: str) -> 
         raise
 
 
-def _send(
+def _send(  # noqa: PLR0917 -- everything one message needs
     store: Store,
     connection: Connection,
     delivery: Delivery,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime  # noqa: TC003 -- dataclasses are read with their types
 from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
@@ -61,7 +61,7 @@ class PaperId:
     def doi(cls, text: str) -> PaperId:
         """A DOI, bare or as a link; `10.48550/arXiv.*` becomes the arXiv id it stands for."""
         value = re.sub(
-            r"^(?:https?://(?:dx\.)?doi\.org/|doi:)", "", text.strip(), flags=re.I
+            r"^(?:https?://(?:dx\.)?doi\.org/|doi:)", "", text.strip(), flags=re.IGNORECASE
         ).lower()
         if value.startswith(_ARXIV_DOI):
             return cls.arxiv(value.removeprefix(_ARXIV_DOI))
@@ -181,11 +181,13 @@ class MalformedPaper(ValueError):
 # Bidirectional controls, zero-width marks and soft hyphens say nothing and can reorder or hide
 # text. ZWNJ and ZWJ stay: Persian, Indic scripts and emoji need them.
 _INVISIBLE = dict.fromkeys(
-    [0x00AD, 0x180E, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF]
-    + [*range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xFFF9, 0xFFFC)]
-    + [*range(0xE0000, 0xE0080)]
+    [
+        *(0x00AD, 0x180E, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF),
+        *(*range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xFFF9, 0xFFFC)),
+        *range(0xE0000, 0xE0080),
+    ]
 )
-_CONTROL = {code: " " for code in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]}
+_CONTROL = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029], " ")
 _INVISIBLE_OR_CONTROL = {**_CONTROL, **_INVISIBLE}
 
 

@@ -17,11 +17,31 @@ if TYPE_CHECKING:
 
 NBSP: Final = "\u00a0"
 SUMMARY_WIDTH: Final = 300
-_MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_FULL_MONTHS: Final = (
-    "January February March April May June July August September October November December".split()
+FULL_MONTHS: Final = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 )
-_DAYS: Final = "Mon Tue Wed Thu Fri Sat Sun".split()
+FULL_DAYS: Final = (
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+)
+_MONTHS: Final = tuple(month[:3] for month in FULL_MONTHS)
+_DAYS: Final = tuple(day[:3] for day in FULL_DAYS)
 _SENTENCE: Final = re.compile(r"[.!?。！？](?=\s|$)|[。！？]")
 
 
@@ -46,7 +66,7 @@ def day_words(day: date) -> str:
 
 def date_words(day: date, *, full: bool = False) -> str:
     """20 Nov 2026, or 20 November 2026."""
-    months = _FULL_MONTHS if full else _MONTHS
+    months = FULL_MONTHS if full else _MONTHS
     return f"{day.day} {months[day.month - 1]} {day.year}"
 
 
@@ -66,7 +86,9 @@ def since_words(since: datetime, until: datetime, zone: ZoneInfo) -> str:
 
 def cadence_words(schedule: Schedule) -> str:
     """Every weekday at 07:00 (Europe/Paris)."""
-    weekday = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()[schedule.weekday]
+    weekday = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"][
+        schedule.weekday
+    ]
     often = {
         Cadence.DAILY: "every day",
         Cadence.WEEKDAYS: "every weekday",

@@ -197,7 +197,7 @@ def issue(app: App, *, everybody: bool = False) -> IssueReport:
     if not readers:
         return IssueReport()
     considered = consider(app, readers, now)
-    prepared, excluded = _sorted_out(app, considered, now, everybody=everybody)
+    prepared, excluded = _sorted_out(considered, now, everybody=everybody)
     frozen = app.store.deliveries.freeze(
         prepared,
         excluded,
@@ -362,7 +362,7 @@ def _outgoing(app: App, delivery: Delivery) -> Outgoing:
 
 
 def _sorted_out(
-    app: App, considered: Iterable[Considered], now: datetime, *, everybody: bool
+    considered: Iterable[Considered], now: datetime, *, everybody: bool
 ) -> tuple[list[Prepared], list[Excluded]]:
     from digest.store.deliveries import Excluded, Prepared  # noqa: PLC0415
 
@@ -389,7 +389,7 @@ def _sorted_out(
     return prepared, excluded
 
 
-def _window(
+def _window(  # noqa: PLR0917 -- one question, many facts
     app: App,
     reader: Subscriber,
     papers: Sequence[Paper],
@@ -416,7 +416,7 @@ def _window(
     return fresh | risen
 
 
-def _risen(
+def _risen(  # noqa: PLR0917 -- one question, many facts
     app: App,
     reader: Subscriber,
     recent: Mapping[int, Paper],
@@ -426,7 +426,7 @@ def _risen(
 ) -> dict[int, Paper]:
     """Papers seen before that match now, and did not with the counts of the last digest."""
     from subscribers.query import check  # noqa: PLC0415
-    from subscribers.query import matches as literal
+    from subscribers.query import matches as literal  # noqa: PLC0415
 
     risen: dict[int, Paper] = {}
     for profile, found in zip(reader.profiles, matches, strict=True):
@@ -455,6 +455,7 @@ def _incomplete(app: App, now: datetime) -> tuple[str, ...]:
         if not answer.good and answer.source not in newest:
             note = answer.note or "did not answer fully"
             newest[answer.source] = (
-                f"{answer.label} {note}. We keep asking; what you missed comes with your next digest."
+                f"{answer.label} {note}. We keep asking; "
+                "what you missed comes with your next digest."
             )
     return tuple(newest.values())

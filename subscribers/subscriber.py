@@ -179,7 +179,7 @@ def normalize_address(text: str) -> str:
     if not at or not local or not domain:
         raise _no_address(address, "it needs a name, an @ and a domain, as in ada@example.org")
     if not _LOCAL.fullmatch(local) or local.startswith(".") or local.endswith(".") or ".." in local:
-        raise _no_address(address, "the part before the @ has a character or dot that cannot stand there")
+        raise _no_address(address, "the part before the @ has what cannot stand there")
     try:
         ascii_domain = domain.rstrip(".").encode("idna").decode("ascii").lower()
     except UnicodeError as error:

@@ -133,7 +133,7 @@ class Deliveries:
                     excluded=len(left_out),
                 )
             )
-            number = int(issue.inserted_primary_key[0])
+            number = int(issue.inserted_primary_key[0])  # type: ignore[index]
             if fresh:
                 rows = [_row(one, number, channel, domain, now) for one in fresh]
                 connection.execute(insert(DELIVERY), rows)
@@ -356,7 +356,11 @@ def _move_on(
     connection: Connection, prepared: Sequence[Prepared], excluded: Sequence[Excluded]
 ) -> None:
     for one in prepared:
-        values = {"next_due": one.next_due, "status": "active", "paused_until": None}
+        values: dict[str, Any] = {
+            "next_due": one.next_due,
+            "status": "active",
+            "paused_until": None,
+        }
         if one.last_day is not None:
             values["last_day"] = one.last_day
         where = SUBSCRIBER.c.id == one.subscriber.number

@@ -122,16 +122,16 @@ def _known(connection: Connection, papers: Sequence[Paper]) -> _Known:
         rows = connection.execute(select(ALIAS.c.name, ALIAS.c.paper).where(ALIAS.c.name.in_(part)))
         numbers.update({row.name: row.paper for row in rows})
     known = _Known(numbers, {}, set(), {})
-    for part in chunks(sorted(set(numbers.values()))):
+    for several in chunks(sorted(set(numbers.values()))):
         for row in connection.execute(
             select(RECORD.c.source, RECORD.c.name, RECORD.c.digest, RECORD.c.paper).where(
-                RECORD.c.paper.in_(part)
+                RECORD.c.paper.in_(several)
             )
         ):
             known.records[row.source, row.name] = (row.digest, row.paper)
-        for row in connection.execute(select(LISTING).where(LISTING.c.paper.in_(part))):
+        for row in connection.execute(select(LISTING).where(LISTING.c.paper.in_(several))):
             known.listings.add((row.paper, row.source, row.day, row.kind))
-        for row in connection.execute(select(PAPER).where(PAPER.c.id.in_(part))):
+        for row in connection.execute(select(PAPER).where(PAPER.c.id.in_(several))):
             known.signals[row.id] = Signals(row.upvotes, row.comments, row.stars, row.signals_at)
     return known
 
@@ -176,7 +176,7 @@ def _store(connection: Connection, plan: _Plan, known: _Known, now: datetime) ->
         result = connection.execute(
             insert(PAPER).values(name=plan.names[0], first_seen_at=now, body=plan.body)
         )
-        plan.number = int(result.inserted_primary_key[0])
+        plan.number = int(result.inserted_primary_key[0])  # type: ignore[index]
     if plan.new_names:
         rows = [{"name": name, "paper": plan.number} for name in plan.new_names]
         connection.execute(insert(ALIAS), rows)

@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, replace
 from datetime import time
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, CursorResult, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from digest.errors import Conflict, NotFound
@@ -65,7 +65,7 @@ class Subscribers:
         try:
             with self._database.write() as connection:
                 result = connection.execute(insert(SUBSCRIBER).values(**_values(fresh)))
-                return replace(fresh, number=int(result.inserted_primary_key[0]))
+                return replace(fresh, number=_number(result))
         except Exception as error:
             if isinstance(error.__cause__, IntegrityError):
                 raise Conflict(
@@ -154,6 +154,12 @@ class Subscribers:
             return [subscriber_of(row) for row in rows]
 
 
+def _number(result: CursorResult[Any]) -> int:
+    """The key that an INSERT made."""
+    key = result.inserted_primary_key
+    return int(key[0]) if key else 0
+
+
 def suppressed(connection: Connection, address: str) -> str | None:
     """Why an address is never written to, or None."""
     reason = select(SUPPRESSION.c.reason).where(SUPPRESSION.c.address_key == address_key(address))
@@ -189,6 +195,9 @@ def subscriber_of(row: Row[Any]) -> Subscriber:
     """A stored row as the value everything else works with."""
     kept: dict[str, Any] = row.preferences
     schedule = kept["schedule"]
+    stored: dict[str, Any] = {name: getattr(row, name) for name in _COLUMNS}
+    stored |= {name: kept[name] for name in _PLAIN}
+    stored |= {name: tuple(kept[name]) for name in _TUPLES}
     return Subscriber(
         number=row.id,
         status=Status(row.status),
@@ -199,10 +208,8 @@ def subscriber_of(row: Row[Any]) -> Subscriber:
             schedule["zone"],
             schedule["weekday"],
         ),
-        profiles=tuple(_profile(stored) for stored in kept["profiles"]),
-        **{name: getattr(row, name) for name in _COLUMNS},
-        **{name: kept[name] for name in _PLAIN},
-        **{name: tuple(kept[name]) for name in _TUPLES},
+        profiles=tuple(_profile(one) for one in kept["profiles"]),
+        **stored,
     )
 
 

@@ -12,6 +12,11 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_STATES = (
+    "'ready', 'leased', 'sending', 'accepted', 'deferred', "
+    "'rejected', 'unknown', 'expired', 'cancelled', 'dropped'"
+)
+
 
 def upgrade() -> None:
     """Make every table of the first version."""
@@ -126,7 +131,7 @@ def upgrade() -> None:
         sa.Column("created_at", Instant, nullable=False),
         sa.Column("settled_at", Instant, nullable=True),
         sa.CheckConstraint(
-            "state IN ('ready', 'leased', 'sending', 'accepted', 'deferred', 'rejected', 'unknown', 'expired', 'cancelled', 'dropped')",
+            f"state IN ({_STATES})",
             name="ck_state",
         ),
         sa.ForeignKeyConstraint(["issue"], ["issue.id"], ondelete="SET NULL"),
