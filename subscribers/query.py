@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from digest.errors import QueryError
 from subscribers.finding import Found, Hit, matches
-from subscribers.grammar import SIGNALS, STOP_WORDS, Parsed, read
+from subscribers.grammar import Parsed, read
+from subscribers.lexemes import SIGNALS, STOP_WORDS
 from subscribers.tree import (
     And,
     Field,

@@ -1,0 +1,343 @@
+"""The pieces of one line of keywords: words, phrases, fields, floors, signs; or a mistake.
+
+Columns count from 0 here and from 1 in what is told.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Final
+
+from digest.errors import QueryError
+from digest.papers import split_arxiv
+from subscribers.tree import Field, Floor, Node, Term, patterns_of
+from subscribers.words import words
+
+MAX_LINE: Final = 2_000
+MAX_NEAR: Final = 50
+MAX_WEIGHT: Final = 100.0
+SIGNALS: Final = ("upvotes", "stars", "comments")
+_SMALL: Final = "a an and at by for from in into is it its of on or the to via with without not"
+STOP_WORDS: Final = frozenset(_SMALL.split())
+
+_FIELDS: Final = {field.value: field for field in Field if field} | {
+    "ti": Field.TITLE, "abs": Field.ABSTRACT, "abstracts": Field.ABSTRACT, "au": Field.AUTHOR,
+    "authors": Field.AUTHOR, "by": Field.AUTHOR, "cat": Field.CATEGORY,
+    "categories": Field.CATEGORY, "organization": Field.ORG, "organisation": Field.ORG,
+    "affiliation": Field.ORG, "lab": Field.ORG, "arxiv": Field.ID, "doi": Field.ID,
+    "pmid": Field.ID,
+}  # fmt: skip
+_SHORTHANDS: Final = frozenset({"arxiv", "doi", "pmid"})
+_NUMBER: Final = r"[0-9]{1,9}(?:\.[0-9]{1,3})?(?![0-9.])"
+_COUNT: Final = r"-?[0-9]{1,9}(?:[,_][0-9]{3}(?![0-9]))*(?:\.[0-9]+)?[kK]?(?![^\W_])"
+_LEXEME: Final = re.compile(
+    rf"""(?P<space>[ \t\u00a0\u2000-\u200b\u202f\u205f\u3000]+)
+    | (?P<separator>[,;\uff0c\u3001\uff1b])
+    | (?P<open>\() | (?P<close>\))
+    | (?P<quote>["\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02])
+    | (?P<weight>\^(?P<number>{_NUMBER})?)
+    | (?P<floor>(?P<signal>[A-Za-z]+)\s*(?P<than>>=?|<=?|=|\u2265|\u2264)\s*(?P<count>{_COUNT})?)
+    | (?P<minus>[-\u2010-\u2015\u2212](?=["\u201c\u201d\u201e\u00ab(]|[^\W_]|[$\\]|\.[A-Za-z]))
+    | (?P<plus>\+(?=["\u201c(]|[^\W_]))
+    | (?P<pipe>\|\|?|&&?(?=\s|$))
+    | (?P<field>[A-Za-z_]+)(?P<colon>:\s*)(?=\S)
+    | (?P<word>[^\s,;\uff0c\u3001\uff1b()"\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02^|]+)
+    """,
+    re.VERBOSE,
+)
+_CLOSERS: Final = re.compile('["\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02]')
+_NAME_WORD: Final = re.compile(r"[ \t]+((?:[^\W\d_]\.?-?)+(?:['\u2019][^\W\d_]+)?)(?=[ \t,;()]|$)")
+_OF_NAMES: Final = "al bin da de del della den der di dos du el la le van von zu"
+_PARTICLES: Final = frozenset(_OF_NAMES.split())
+_SHOUTED: Final = 7
+_SHORTEST_PREFIX: Final = 2
+
+
+@dataclass(slots=True)
+class Lexeme:
+    """A piece of a line: its kind, its text, and where it stands (columns from 0)."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+    node: Node | None = None
+    weight: float = 1.0
+
+
+class Lexer:
+    """One physical line in pieces."""
+
+    def __init__(self, line: str, row: int) -> None:
+        self.line = line
+        self.row = row
+        self.shouting = _is_shouted(line)
+
+    def wrong(self, reason: str, start: int, end: int, *repairs: str) -> QueryError:
+        """A mistake at these columns; repairs replace the whole line."""
+        return QueryError(
+            reason,
+            line=self.row,
+            column=start + 1,
+            length=max(1, end - start),
+            repairs=tuple(dict.fromkeys(each.strip() for each in repairs if each.strip())),
+        )
+
+    def instead(self, start: int, end: int, text: str) -> str:
+        """The line with one stretch replaced."""
+        return " ".join((self.line[:start] + text + self.line[end:]).split())
+
+    def lexemes(self) -> list[Lexeme]:
+        """The line in pieces; words, phrases and floors already carry their node."""
+        found: list[Lexeme] = []
+        at = len(self.line) - len(self.line.lstrip())
+        if bullet := re.compile(r"(?:[-*\u2022\u2013\u2014\u00b7]|\d{1,2}[.)])[ \t]+(?=\S)").match(
+            self.line, at
+        ):
+            at = bullet.end()  # pasted from a list
+        while at < len(self.line):
+            lexeme, at = self._next(at)
+            if lexeme is not None:
+                found.append(lexeme)
+        return found
+
+    def _next(self, at: int) -> tuple[Lexeme | None, int]:
+        """The piece that begins here, if it says anything, and where the next one begins."""
+        match = _LEXEME.match(self.line, at)
+        if match is None:
+            return None, at + 1
+        kind, start, end = match.lastgroup or "", match.start(), match.end()
+        lexeme: Lexeme | None = None
+        match kind:
+            case "word":
+                lexeme, end = self._word(Field.ANY, start, start, match[0])
+            case "quote":
+                lexeme, end = self._phrase(Field.ANY, start, start)
+            case "colon":
+                lexeme, end = self._field(match)
+            case "floor":
+                lexeme = self._floor(match)
+            case "weight":
+                lexeme = self._weighted(match)
+            case "pipe":
+                lexeme = Lexeme("or" if "|" in match[0] else "and", match[0], start, end)
+            case "space" | "plus":
+                pass
+            case _:
+                lexeme = Lexeme(kind, match[0], start, end)
+        return lexeme, end
+
+    def _weighted(self, match: re.Match[str]) -> Lexeme:
+        weight = float(match["number"] or 0)
+        if not 0 < weight <= MAX_WEIGHT:
+            start, end = match.span()
+            raise self.wrong(
+                f"a weight is a number from 0.001 to {MAX_WEIGHT:g}, as in unlearning^3.",
+                start,
+                end,
+                self.instead(start, end, "^3"),
+                self.instead(start, end, " "),
+            )
+        return Lexeme("weight", match[0], match.start(), match.end(), weight=weight)
+
+    def _floor(self, match: re.Match[str]) -> Lexeme:
+        signal, than, written = match["signal"].lower(), match["than"], match["count"]
+        start, end = match.span()
+        if signal.rstrip("s") + "s" in SIGNALS:
+            signal = signal.rstrip("s") + "s"
+        elif close := get_close_matches(signal, SIGNALS, 1, 0.6):
+            right = self.instead(start, start + len(match["signal"]), close[0])
+            raise self.wrong(f"there is no count named {signal!r}.", start, end, right)
+        else:
+            wide = self.instead(start, end, f'"{match[0]}"')
+            raise self.wrong(
+                f"there is no count named {signal!r}: there are {', '.join(SIGNALS)}.",
+                start,
+                end,
+                wide,
+            )
+        count = _count(written or "")
+        if than in {">=", "\u2265"}:
+            count -= 1
+        if count < 0 or than not in {">", ">=", "\u2265"}:
+            shown = f"{signal}>{count if count >= 0 else 20}"
+            raise self.wrong(
+                f"a floor is written with > and a number, as in {signal}>20.",
+                start,
+                end,
+                self.instead(start, end, shown),
+            )
+        return Lexeme("term", match[0], start, end, Floor(signal, count))
+
+    def _field(self, match: re.Match[str]) -> tuple[Lexeme | None, int]:
+        name, start, after = match["field"].lower(), match.start(), match.end()
+        spaced = match["colon"] != ":"
+        field = _FIELDS.get(name)
+        if name in SIGNALS:
+            digits = re.compile(r"[0-9]{1,9}").match(self.line, after)
+            right = f"{name}>{digits[0] if digits else 20}"
+            end = digits.end() if digits else after
+            raise self.wrong(
+                f"a floor is written with >, as in {name}>20.",
+                start,
+                end,
+                self.instead(start, end, right),
+            )
+        if field is None:
+            close = get_close_matches(name, _FIELDS, 1, 0.7)
+            if spaced and not close:
+                return self._word(Field.ANY, start, start, match["field"])  # a title with a colon
+            if self.line.startswith("//", after):
+                return self._word(Field.ANY, start, start, self.line[start:].split()[0])
+            name_end = start + len(name)
+            repairs = [self.instead(start, name_end, each) for each in close]
+            repairs.append(self.instead(start, after, match["field"] + " "))
+            known = ", ".join(each.value for each in Field if each)
+            raise self.wrong(
+                f"there is no field named {name!r}: there are {known}.", start, name_end, *repairs
+            )
+        if name in _SHORTHANDS:
+            after = start  # the name is part of the id
+        if _CLOSERS.match(self.line, after):
+            return self._phrase(field, start, after)
+        value = re.compile(r"[^\s,;\uff0c\u3001\uff1b()^]+").match(self.line, after)
+        if value is None:
+            raise self.wrong(
+                f"{name}: is followed by nothing to look for.",
+                start,
+                after,
+                self.instead(start, after, " "),
+            )
+        text = value[0]
+        if field in {Field.AUTHOR, Field.ORG}:
+            text = self._name(after, value.end())
+        return self._word(field, start, after, text)
+
+    def _name(self, start: int, end: int) -> str:
+        """A name typed without quotes runs on over capitalised words: author:Yann LeCun."""
+        if not self.line[start].isupper() and self.line[start:end] not in _PARTICLES:
+            return self.line[start:end]
+        last = end
+        while more := _NAME_WORD.match(self.line, last):
+            word = more[1]
+            last = more.end()
+            if word.rstrip(".") in {"AND", "OR", "NOT"}:
+                break
+            if word[0].isupper() and not (word.isupper() and len(word) > 2 and "." not in word):  # noqa: PLR2004 -- JEPA is no name, Li is
+                end = last
+            elif word not in _PARTICLES:
+                break
+        return self.line[start:end]
+
+    def _word(self, field: Field, start: int, at: int, text: str) -> tuple[Lexeme | None, int]:
+        end = at + len(text)
+        if field is Field.ANY and text in {"AND", "OR", "NOT"}:
+            return Lexeme(text.lower(), text, start, end), end
+        if field is Field.ANY and text == "or":
+            return Lexeme("or", text, start, end), end
+        if field is Field.ANY and _is_arxiv(text):
+            return Lexeme("term", text, start, end, Term(text, Field.ID)), end
+        if field is Field.ANY and text.endswith(":") and text[:-1].lower() in _FIELDS:
+            raise self.wrong(
+                f"{text} is followed by nothing to look for.",
+                start,
+                end,
+                self.instead(start, end, " "),
+            )
+        if field.is_text:
+            trimmed = text.rstrip(".:!?'\u2019").lstrip("'\u2018\u2019")
+            text = trimmed or text
+        node = self._term(field, text, start, end, quoted=False)
+        return (None if node is None else Lexeme("term", text, start, end, node)), end
+
+    def _phrase(self, field: Field, start: int, at: int) -> tuple[Lexeme | None, int]:
+        """A quoted stretch that opens at `at`, with the field before it from `start` on."""
+        closer = _CLOSERS.search(self.line, at + 1)
+        if closer is None:
+            body = self.line[at + 1 :].strip()
+            raise self.wrong(
+                "this quote is never closed.",
+                at,
+                at + 1,
+                f'{self.line[:at]}"{body}"' if body else "",
+                self.instead(at, at + 1, " "),
+            )
+        text, end = self.line[at + 1 : closer.start()], closer.end()
+        near = re.compile(r"~([0-9]{0,4})").match(self.line, end)
+        distance = 0
+        if near is not None:
+            distance = int(near[1] or 0)
+            if not 0 < distance <= MAX_NEAR:
+                raise self.wrong(
+                    f'nearness is a number from 1 to {MAX_NEAR}, as in "sparse attention"~5.',
+                    end,
+                    near.end(),
+                    self.instead(end, near.end(), "~5"),
+                )
+            end = near.end()
+        node = self._term(field, " ".join(text.split()), start, end, quoted=True)
+        if isinstance(node, Term) and field.is_text and len(node.patterns) > 1:
+            node = replace(node, near=distance)
+        return (None if node is None else Lexeme("term", text, start, end, node)), end
+
+    def _term(self, field: Field, text: str, start: int, end: int, *, quoted: bool) -> Node | None:
+        """The term; None where the text has no letter or digit and so says nothing."""
+        if not field.is_text:
+            if not text:
+                raise self.wrong(
+                    "nothing stands between these quotes.",
+                    start,
+                    end,
+                    self.instead(start, end, " "),
+                )
+            return Term(text, field)
+        star = text.find("*")
+        if star >= 0 and not words(text[star:]) and len(words(text[:star])) == 1:
+            beginning = text[:star]
+            if len(beginning) < _SHORTEST_PREFIX and not re.fullmatch(r"[A-Z]\*", text):
+                raise self.wrong(
+                    f"a beginning needs {_SHORTEST_PREFIX} letters before its star.",
+                    start,
+                    end,
+                    self.instead(start, end, beginning),
+                )
+        if self.shouting and not re.fullmatch(r"[A-Z]\*", text):
+            text = text.lower()
+        patterns = patterns_of(text)
+        if not patterns:
+            if quoted or field is not Field.ANY:
+                raise self.wrong(
+                    "there is no word in this.", start, end, self.instead(start, end, " ")
+                )
+            return None
+        optional = not quoted and field is Field.ANY and text.lower() in STOP_WORDS
+        return Term(text, field, patterns, optional=optional)
+
+
+def _count(written: str) -> int:
+    """A count as people write it: 20, 1,000, 1.5k; -1 for what is none."""
+    digits, thousand = re.subn("[kK]$", "", re.sub("[,_]", "", written))
+    if not digits or digits.startswith("-"):
+        return -1
+    count = float(digits) * (1_000 if thousand else 1)
+    return int(count) if count == int(count) else -1
+
+
+def _is_arxiv(text: str) -> bool:
+    """Whether this is the id or the address of one paper on arXiv."""
+    if "arxiv.org/" not in text and not re.fullmatch(r"\d{4}\.\d{4,5}(?:v\d+)?", text, re.ASCII):
+        return False
+    try:
+        split_arxiv(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_shouted(line: str) -> bool:
+    """Whether capitals mean nothing here: all are, and some words are no acronyms."""
+    if any(letter.islower() for letter in line):
+        return False
+    return any(len(word) >= _SHOUTED and word.isalpha() for word in re.split(r"\W+", line))
