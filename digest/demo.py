@@ -8,14 +8,157 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+import sys
 import threading
+from dataclasses import replace
+from datetime import time
 from email import policy
 from email.parser import BytesParser
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
+
+from digest.cli.stages import ingest_stage, issue_stage, send_stage
+from digest.cli.terminal import Steps, count, table
+from digest.errors import NotFound
+from digest.settings import load
+from subscribers.profile import Layout, Profile
+from subscribers.subscriber import Cadence, Schedule, Subscriber
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
+
+    from digest.run import App, Considered, IssueReport
+    from digest.settings import Settings
+    from digest.store.deliveries import Delivery
+
+SAMPLE: Final = Path(__file__).parent / "sample"
+FIGURES: Final = "https://papers.example.org/figures/"
+"""Where the invented papers' pictures would be; they lie beside the sample."""
+PORT: Final = 8025
+_DOMAIN: Final = "example.org"
+_WEEKLY: Final = Schedule(Cadence.WEEKLY, time(7, 0))
+_READERS: Final = (
+    Subscriber(
+        f"ada@{_DOMAIN}",
+        name="Ada",
+        profiles=(Profile("mixture of experts"), Profile("unlearning -image")),
+    ),
+    Subscriber(
+        f"bo@{_DOMAIN}",
+        name="Bo",
+        profiles=(Profile("agents"),),
+        schedule=_WEEKLY,
+        layout=Layout.TITLES,
+    ),
+    Subscriber(
+        f"chidi@{_DOMAIN}",
+        name="Chidi",
+        profiles=(Profile('author:"Ines Harrow"'), Profile("upvotes>20")),
+    ),
+    Subscriber(f"dana@{_DOMAIN}", name="Dana"),
+    Subscriber(f"emre@{_DOMAIN}", name="Emre", profiles=(Profile("zebrafish"),)),
+)
+
+
+def run_demo(folder: Path, *, once: bool) -> None:
+    """Run the whole way once; then, unless `once`, show the mails on a page until Ctrl-C."""
+    del once
+    folder = folder.resolve()
+    mails = folder / "mails"
+    shutil.copytree(SAMPLE / "figures", mails / "figures", dirs_exist_ok=True)
+    print("Paper Digest demo. Nothing leaves this machine; the papers are invented.\n")
+    from digest.run import open_app
+
+    with Mailbox(mails) as mailbox, open_app(_settings(folder, mailbox.port)) as house:
+        _invite(house)
+        with Steps() as steps:
+            ingest_stage(house, steps)
+            report = issue_stage(house, steps, everybody=True)
+            send_stage(house, steps, to=f"to a mailbox on 127.0.0.1:{mailbox.port}")
+        print()
+        _show_table(house, report)
+        print()
+        _say_where(folder)
+
+
+def _settings(folder: Path, port: int) -> Settings:
+    """Embedded defaults: nothing of the environment is read."""
+    return load(
+        {
+            "DIGEST_DATABASE_URL": f"sqlite:///{folder / 'demo.db'}",
+            "DIGEST_SMTP_URL": f"smtp://127.0.0.1:{port}",
+            "DIGEST_FROM": f"Paper Digest <digest@{_DOMAIN}>",
+            "DIGEST_SOURCES": f"file:{quote(str(SAMPLE))}",
+            "DIGEST_POSTAL_ADDRESS": "Paper Digest demo, 1 Invented Street, Nowhere",
+        }
+    )
+
+
+def _invite(house: App) -> None:
+    """Add the five readers who are not there yet."""
+    now = house.clock()
+    for reader in _READERS:
+        try:
+            house.store.subscribers.by_address(reader.address)
+        except NotFound:
+            invited = replace(reader, came_from="the demo")
+            house.store.subscribers.add(invited.confirm(now), now)
+
+
+def _show_table(house: App, report: IssueReport) -> None:
+    issue = report.frozen.issue if report.frozen else 0
+    rows = [_row(house, one, issue) for one in report.considered]
+    heads = ("reader", "asked for", "matched", "sent", "server said")
+    table(heads, rows, right=("matched", "sent"))
+
+
+def _row(house: App, one: Considered, issue: int) -> tuple[str, ...]:
+    reader = one.reader
+    name = reader.address.partition("@")[0]
+    sent = house.store.deliveries.history(reader.number, limit=1)
+    if not sent:
+        return (name, _asked(reader), "0", "–", f"no mail: {one.reason}")
+    if sent[0].issue != issue:
+        return (name, _asked(reader), "0", "–", "no mail: nothing new since the last one")
+    return (name, _asked(reader), *_told(sent[0]))
+
+
+def _asked(reader: Subscriber) -> str:
+    """What a reader asked for, in a few words."""
+    texts = "; ".join(profile.text for profile in reader.profiles if profile.text)
+    ways = [
+        *(["titles only"] if reader.layout is Layout.TITLES else []),
+        *(["weekly"] if reader.schedule.cadence is Cadence.WEEKLY else []),
+    ]
+    return (texts or "(no keywords: top ten)") + (f" ({', '.join(ways)})" if ways else "")
+
+
+def _told(delivery: Delivery) -> tuple[str, str, str]:
+    from digest.compose import Selection
+
+    selection = Selection.unpack(delivery.selection)
+    matched = selection.looked_at if selection.top_ten else selection.matched
+    said = f"{delivery.code or ''} {delivery.state}".strip()
+    return str(matched), str(len(selection.picks)), said
+
+
+def _program() -> str:
+    """How this very program is called from here."""
+    beside = Path(sys.executable).with_name("paper-digest")
+    if not beside.exists():
+        return "paper-digest"
+    try:
+        return str(beside.relative_to(Path.cwd()))
+    except ValueError:
+        return str(beside)
+
+
+def _say_where(folder: Path) -> None:
+    kept = len(list((folder / "mails").glob("*.eml")))
+    print(f"Mails     {folder / 'mails'}      {count(kept, 'mail')} as .eml and .html")
+    print(f"Next      {_program()} init      your own, in two minutes")
 
 
 class Mailbox:
@@ -51,7 +194,7 @@ class Mailbox:
         self._loop.close()
 
     async def _listen(self) -> asyncio.Server:
-        from aiosmtpd.smtp import SMTP  # noqa: PLC0415 -- the demo's alone
+        from aiosmtpd.smtp import SMTP
 
         return await self._loop.create_server(
             lambda: SMTP(self, hostname="mailbox.example.org", loop=self._loop), "127.0.0.1", 0
@@ -66,7 +209,12 @@ class Mailbox:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def handle_DATA(self, _server: object, _session: object, envelope: Any) -> str:  # noqa: ANN401, N802 -- aiosmtpd's name and type
+    async def handle_DATA(  # noqa: N802 -- aiosmtpd's name
+        self,
+        _server: object,
+        _session: object,
+        envelope: Any,  # noqa: ANN401 -- aiosmtpd ships no types
+    ) -> str:
         """Keep a mail, then say so."""
         for recipient in envelope.rcpt_tos:
             name = re.sub(r"[^\w-]", "_", recipient.partition("@")[0])
@@ -80,5 +228,6 @@ class Mailbox:
             path = self.folder / f"{name}-{number}.eml"
         html = BytesParser(policy=policy.default).parsebytes(content).get_body(("html",))
         if html is not None:
-            path.with_suffix(".html").write_text(html.get_content(), encoding="utf-8")
+            page = html.get_content().replace(FIGURES, "figures/")
+            path.with_suffix(".html").write_text(page, encoding="utf-8")
         path.write_bytes(content)

@@ -65,7 +65,7 @@ def test_steps_are_lines_where_there_is_no_terminal() -> None:
         step.progress(1, 2)
         step.end("60 papers from 3 sources")
         steps.step("Sending").end("nothing")
-    assert out.getvalue() == "Listing    60 papers from 3 sources\nSending    nothing\n"
+    assert out.getvalue() == "Listing    60 papers from 3 sources  1/2\nSending    nothing\n"
 
 
 def test_steps_are_bars_on_a_terminal() -> None:

@@ -31,7 +31,7 @@ def environment(real: Mapping[str, str] = os.environ, file: Path = FILE) -> dict
 
 def read_file(file: Path) -> dict[str, str]:
     """What a .env file sets; raises SettingsError, naming every line that cannot be read."""
-    from dotenv.parser import parse_stream  # noqa: PLC0415 -- only where there is a file
+    from dotenv.parser import parse_stream
 
     try:
         with file.open(encoding="utf-8") as stream:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from digest.cli.environment import settings
 from digest.cli.options import Address, AsJson
+from digest.cli.readers import reader_at
+from digest.cli.terminal import count, table
+
+if TYPE_CHECKING:
+    from digest.store.deliveries import Delivery
 
 
 def demo(
@@ -26,7 +33,7 @@ def demo(
     Needs no network, no account and no settings, and asks nothing. Run again, it sends nothing
     twice.
     """
-    from digest.demo import run_demo  # noqa: PLC0415
+    from digest.demo import run_demo
 
     run_demo(folder, once=once or not sys.stdout.isatty())
 
@@ -41,6 +48,26 @@ def preview(
 
     It is written as .html and .txt; nothing is sent and nothing is marked as sent.
     """
+    from digest.run import consider, next_digest, open_app
+
+    with open_app(settings()) as house:
+        reader = reader_at(house, address)
+        now = house.clock()
+        one = consider(house, [reader], now)[0]
+        for miss in one.misses:
+            typer.echo(f"Nearly in: {one.papers[miss.paper].title} ({miss.why})")
+        if one.reason:
+            typer.echo(f"No mail for {reader.address}: {one.reason}.")
+            return
+        _, _, rendered = next_digest(house, reader, now=now)
+    out.mkdir(parents=True, exist_ok=True)
+    page = out / f"{reader.address}.html"
+    page.write_text(rendered.html, encoding="utf-8")
+    page.with_name(f"{reader.address}.txt").write_text(rendered.text, encoding="utf-8")
+    held = count(len(one.selection.picks), "paper")
+    typer.echo(f"{rendered.subject}\n{held} of {one.selection.matched} that match: {page} and .txt")
+    if show:
+        typer.launch(page.resolve().as_uri())
 
 
 def deliveries(
@@ -50,3 +77,46 @@ def deliveries(
     as_json: AsJson = False,
 ) -> None:
     """Show the log of deliveries, newest first."""
+    from digest.run import open_app
+
+    with open_app(settings()) as house:
+        number = reader_at(house, reader).number if reader else None
+        rows = house.store.deliveries.history(number, limit)
+    if as_json:
+        typer.echo(json.dumps([_described(row) for row in rows], indent=2))
+    elif not rows:
+        typer.echo("Nothing was sent yet: paper-digest run --now sends to everybody.")
+    else:
+        heads = ("when (UTC)", "kind", "reader", "state", "papers", "relay said")
+        table(heads, map(_row, rows), right=("papers",))
+
+
+def _row(row: Delivery) -> tuple[str, ...]:
+    said = " ".join(filter(None, (str(row.code or ""), row.enhanced, row.text)))
+    when = f"{row.created_at:%Y-%m-%d %H:%M}"
+    return (when, row.kind, row.address or "(removed)", row.state, str(_papers(row)), said)
+
+
+def _described(row: Delivery) -> dict[str, object]:
+    return {
+        "id": row.public_id,
+        "kind": row.kind,
+        "channel": row.channel,
+        "reader": row.address,
+        "state": row.state,
+        "attempt": row.attempt,
+        "papers": _papers(row),
+        "message_id": row.message_id,
+        "relay": row.relay,
+        "code": row.code,
+        "enhanced": row.enhanced,
+        "text": row.text,
+        "created_at": row.created_at.isoformat(),
+        "settled_at": row.settled_at.isoformat() if row.settled_at else None,
+    }
+
+
+def _papers(row: Delivery) -> int:
+    from digest.compose import Selection
+
+    return len(Selection.unpack(row.selection).picks)

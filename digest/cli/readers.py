@@ -121,7 +121,7 @@ def add(
     """Add a confirmed reader, who gets a digest from the next hour due on."""
     address = normalize_address(address)
     profiles = _profiles(keywords or [], DEFAULT_LIMIT if limit is None else limit)
-    from digest.run import open_app  # noqa: PLC0415
+    from digest.run import open_app
 
     with open_app(settings()) as house:
         now = house.clock()
@@ -144,7 +144,7 @@ def add(
 @app.command("list", epilog=example("paper-digest subscribers list"))
 def list_(*, as_json: AsJson = False) -> None:
     """List every reader."""
-    from digest.run import open_app  # noqa: PLC0415
+    from digest.run import open_app
 
     with open_app(settings()) as house:
         readers = house.store.subscribers.all()
@@ -161,9 +161,8 @@ def list_(*, as_json: AsJson = False) -> None:
 @app.command(epilog=example("paper-digest subscribers show reader@example.org"))
 def show(address: Address, *, as_json: AsJson = False) -> None:
     """Show what one reader asked for, and what was sent of late."""
-    from subscribers.query import explain, parse  # noqa: PLC0415
-
-    from digest.run import open_app  # noqa: PLC0415
+    from digest.run import open_app
+    from subscribers.query import explain, parse
 
     with open_app(settings()) as house:
         reader = reader_at(house, address)
@@ -215,7 +214,7 @@ def edit(
         raise typer.BadParameter("--keywords and --top-ten: only one of the two")
     if until and not pause:
         raise typer.BadParameter("--until goes with --pause")
-    from digest.run import open_app  # noqa: PLC0415
+    from digest.run import open_app
 
     with open_app(settings()) as house:
         now = house.clock()
@@ -244,7 +243,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Forget a reader and all that was asked for."""
-    from digest.run import open_app  # noqa: PLC0415
+    from digest.run import open_app
 
     with open_app(settings()) as house:
         reader = reader_at(house, address)
@@ -254,9 +253,20 @@ def remove(
     typer.echo(f"{reader.address} is forgotten.")
 
 
+def _welcome(house: App, reader: Subscriber) -> None:
+    """Send the welcome digest now, and say what became of it."""
+    from digest.run import deliver, welcome
+
+    if not welcome(house, reader):
+        typer.echo("Nothing of the last 7 days matches, so no welcome was sent.")
+        return
+    for sent in deliver(house):
+        typer.echo(f"Welcome to {sent.delivery.address}: {sent.reply.outcome.value}")
+
+
 def _profiles(keywords: Sequence[str], limit: int) -> tuple[Profile, ...]:
     """One interest for each; raises QueryError with the text it is about."""
-    from subscribers.query import parse  # noqa: PLC0415
+    from subscribers.query import parse
 
     for text in keywords:
         try:
@@ -306,7 +316,7 @@ def reader_at(house: App, address: str) -> Subscriber:
 
 def _what_matches(house: App, reader: Subscriber) -> str:
     """How many papers of the last 7 days this reader's interests find."""
-    from digest.match import match  # noqa: PLC0415
+    from digest.match import match
 
     now = house.clock()
     today = now.date()

@@ -155,7 +155,7 @@ def _relay_works(settings: Settings) -> bool:
 
 def _try_relay(settings: Settings) -> None:
     """Connect, check TLS and log in; raises RelayError with advice when that fails."""
-    from digest.channels import channel  # noqa: PLC0415 -- TLS and all that hangs on it
+    from digest.channels import channel
 
     relay = channel(
         settings.smtp_url,
@@ -184,7 +184,7 @@ def _write(file: Path, texts: Mapping[str, str]) -> None:
     fresh = file.with_name(f"{file.name}.new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123 -- made with its mode
+    with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123 -- it has its mode
         stream.write("\n".join(lines))
         stream.flush()
         os.fsync(stream.fileno())

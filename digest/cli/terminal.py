@@ -21,7 +21,7 @@ _WIDE = 240
 
 def console(stream: TextIO | None = None) -> Console:
     """A console on that stream (standard output if none), as wide as the table if no terminal."""
-    from rich.console import Console  # noqa: PLC0415 -- slow, and many commands print one line
+    from rich.console import Console
 
     file = stream or sys.stdout
     width = None if file.isatty() else _WIDE
@@ -36,8 +36,8 @@ def table(
     stream: TextIO | None = None,
 ) -> None:
     """Print rows under their heads, the columns named in `right` with their ends aligned."""
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.table import Table
+    from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     numbers = set(right)
@@ -64,7 +64,7 @@ class Steps:
 
     def __enter__(self) -> Self:
         if self.stream.isatty():
-            from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415
+            from rich.progress import BarColumn, Progress, TextColumn
 
             self.bars = Progress(
                 TextColumn("{task.fields[name]:<9}", style="bold", markup=False),
@@ -96,15 +96,17 @@ class Step:
     def __init__(self, steps: Steps, name: str, text: str) -> None:
         self._steps = steps
         self._name = name
+        self._count = ""
         self._task: TaskID | None = None
         if steps.bars:
             self._task = steps.bars.add_task(text, total=None, name=name, count="")
 
     def progress(self, done: int, total: int) -> None:
         """So many of so many are done."""
+        self._count = f"{done}/{total}"
         if self._steps.bars and self._task is not None:
-            count = f"{done}/{total}"
-            self._steps.bars.update(self._task, completed=done, total=total, count=count)
+            bars, count = self._steps.bars, self._count
+            bars.update(self._task, completed=done, total=total, count=count)
 
     def end(self, text: str) -> None:
         """The step is over, and this is what came of it."""
@@ -113,7 +115,7 @@ class Step:
             total = task.total or 1  # nothing to do is done, too
             self._steps.bars.update(self._task, description=text, completed=total, total=total)
         else:
-            self._steps.stream.write(f"{self._name:<11}{text}\n")
+            self._steps.stream.write(f"{self._name:<11}{text}  {self._count}".rstrip() + "\n")
             self._steps.stream.flush()
 
 
@@ -125,5 +127,5 @@ def when(moment: datetime, zone: str, *, now: datetime) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """ "1 paper", "1,200 papers"."""  # noqa: D210 -- a quote cannot stand beside the docstring's
+    """A number with its noun: "1 paper", "1,200 papers"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

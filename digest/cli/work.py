@@ -7,13 +7,24 @@ import signal
 import socket
 import sys
 import time
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from digest.cli.environment import settings
 from digest.cli.options import Quiet
+from digest.cli.stages import end, ingest_stage, issue_stage, send_stage, stages
+from digest.cli.terminal import when
 from digest.errors import Conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from digest.run import App
+    from digest.store.glance import Idle
+
+_log = logging.getLogger(__name__)
 
 
 def ingest(*, quiet: Quiet = False) -> None:
@@ -21,11 +32,11 @@ def ingest(*, quiet: Quiet = False) -> None:
 
     `run` and `serve` do this by themselves.
     """
-    from digest.run import open_app  # noqa: PLC0415
+    from digest.run import open_app
 
-    with open_app(settings()) as house, _steps(quiet=quiet) as steps:
-        complaints = list_papers(house, steps)
-    _end(complaints)
+    with open_app(settings()) as house, stages(quiet=quiet) as steps:
+        _, troubles = ingest_stage(house, steps)
+    end(troubles)
 
 
 def run(
@@ -37,10 +48,10 @@ def run(
 ) -> None:
     """Ask the sources, send what is due, and end.
 
-    The line for cron. With nothing due it ends at once without touching the network. What failed is told, loses
-    nothing and is made up for by the next run; the exit code is 1 then.
+    The line for cron. With nothing due it ends at once without touching the network. What failed
+    is told, loses nothing and is made up for by the next run; the exit code is 1 then.
     """
-    from digest.store.glance import glance  # noqa: PLC0415
+    from digest.store.glance import glance
 
     ours = settings()
     idle = None if now else glance(ours.database_url, datetime.now(UTC))
@@ -48,15 +59,21 @@ def run(
         if not quiet:
             typer.echo(_nothing_due(idle))
         return
-    from digest.run import open_app  # noqa: PLC0415
+    from digest.run import open_app
 
-    with open_app(ours) as house, _steps(quiet=quiet) as steps:
-        complaints = [
-            *list_papers(house, steps),
-            *match_readers(house, steps, everybody=now),
-            *send_mails(house, steps),
-        ]
-    _end(complaints)
+    with open_app(ours) as house, stages(quiet=quiet) as steps:
+        _, troubles = ingest_stage(house, steps)
+        issue_stage(house, steps, everybody=now)
+        troubles += send_stage(house, steps)
+    end(troubles)
+
+
+def _nothing_due(idle: Idle) -> str:
+    if not idle.readers:
+        return "Nobody reads yet: paper-digest subscribers add ADDRESS adds somebody."
+    if idle.next_due is None:
+        return "Nothing is due."
+    return f"Nothing is due; next digest {when(idle.next_due, idle.zone, now=datetime.now(UTC))}"
 
 
 def serve(
@@ -68,18 +85,19 @@ def serve(
 ) -> None:
     """Keep time, send, and answer links in mails.
 
-    Needs no cron, and ends well on SIGTERM and Ctrl-C. What became due while it was not running is made up for at the start.
+    Needs no cron, and ends well on SIGTERM and Ctrl-C. What became due while it was not running
+    is made up for at the start.
     """
     changes = {"DIGEST_HOST": host} if host else {}
     if port is not None:
         changes["DIGEST_PORT"] = str(port)
-    import uvicorn  # noqa: PLC0415
+    import uvicorn
 
-    from digest import run as program  # noqa: PLC0415
-    from digest.schedule import ASK_SOURCES, LOOK_FOR_DUE, Scheduler, Tick  # noqa: PLC0415
-    from digest.web import create_app  # noqa: PLC0415
+    from digest.run import open_app
+    from digest.schedule import ASK_SOURCES, LOOK_FOR_DUE, Scheduler, Tick
+    from digest.web import create_app
 
-    with program.open_app(settings(**changes)) as house:
+    with open_app(settings(**changes)) as house:
         _log_to_stderr()
         listening = listen(house.settings.host, house.settings.port)
         server = uvicorn.Server(
@@ -92,14 +110,53 @@ def serve(
             )
         )
         ticks = (
-            Tick("sources", ASK_SOURCES, lambda: program.ingest(house)),
-            Tick("due", LOOK_FOR_DUE, lambda: _whatever_is_due(house)),
+            Tick("sources", ASK_SOURCES, lambda: _ask(house)),
+            Tick("due", LOOK_FOR_DUE, lambda: _send_due(house, lambda: server.should_exit)),
         )
         _end_well_on_signals()
         with Scheduler(ticks):
             typer.echo(f"Paper Digest on {address_of(listening)}. Ctrl-C ends.")
             server.run(sockets=[listening])
     typer.echo("Ended; nothing was left half done.")
+
+
+def _ask(house: App) -> None:
+    """One tick's question to the sources, told in one line."""
+    from digest.run import ingest as ask
+
+    report = ask(house)
+    _log.info(
+        "sources asked answers=%d new=%d changed=%d complete=%s",
+        len(report.fetches), report.new, report.changed, report.complete,
+    )  # fmt: skip
+    for fetch in report.fetches:
+        if not fetch.state.complete:
+            _log.warning(
+                "source incomplete source=%s day=%s state=%s note=%s",
+                fetch.source, fetch.day, fetch.state.value, fetch.note,
+            )  # fmt: skip
+    for failure in report.failed:
+        _log.error("source failed %s", failure)
+
+
+def _send_due(house: App, ending: Callable[[], bool]) -> None:
+    """One tick's issue and everything that waits to be sent, told in a line for each."""
+    from digest.run import deliver, issue
+    from digest.store.glance import glance
+
+    if glance(house.settings.database_url, house.clock()):
+        return
+    frozen = issue(house).frozen
+    if frozen:
+        _log.info(
+            "issue frozen issue=%d prepared=%d excluded=%d",
+            frozen.issue, frozen.prepared, frozen.excluded,
+        )  # fmt: skip
+    for sent in deliver(house, ending=ending):
+        _log.info(
+            "delivery settled delivery=%s state=%s code=%s",
+            sent.delivery.public_id, sent.reply.outcome.value, sent.reply.code,
+        )  # fmt: skip
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -117,7 +174,7 @@ def listen(host: str, port: int) -> socket.socket:
 def address_of(listening: socket.socket) -> str:
     """Where a browser finds what listens there."""
     host, port = listening.getsockname()[:2]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- compared, not bound
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- only compared
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 

@@ -1,0 +1,163 @@
+"""The stages of a run as a person sees them: asking, matching, sending, and what went wrong."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from digest.advice import advise
+from digest.cli.terminal import Steps, count
+from digest.errors import RelayError
+from digest.settings import mask_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from digest.delivery import Sent
+    from digest.papers import PaperId
+    from digest.run import App, IngestReport, IssueReport
+    from digest.sources import Fetch
+
+_SHOWN: Final = 5
+"""Skipped items of one answer that are named; the others are counted."""
+_PASSING: Final = ("partial", "suspicious")
+"""States of an answer that readers are told of in their mail and nobody has to act on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that went wrong, in one line; `failed` makes the exit code 1."""
+
+    said: str
+    failed: bool = True
+
+
+@contextmanager
+def stages(*, quiet: bool) -> Iterator[Steps]:
+    """Where the stages are shown: nowhere when quiet."""
+    with Steps(StringIO() if quiet else None) as steps:
+        yield steps
+
+
+def end(troubles: Sequence[Trouble]) -> None:
+    """Tell what went wrong; raises typer.Exit where that was a failure."""
+    for trouble in troubles:
+        typer.echo(trouble.said, err=True)
+    if any(trouble.failed for trouble in troubles):
+        raise typer.Exit(1)
+
+
+def ingest_stage(house: App, steps: Steps) -> tuple[IngestReport, list[Trouble]]:
+    """Ask every source."""
+    from digest.run import ingest
+
+    step = steps.step("Listing", "asking the sources")
+    seen: set[PaperId] = set()
+
+    def show(fetch: Fetch) -> None:
+        seen.update(paper.id for paper in fetch.papers)
+        step.progress(len(seen), len(seen))
+
+    report = ingest(house, on_fetch=show)
+    papers = _distinct(report)
+    step.progress(papers, papers)
+    step.end(f"{count(papers, 'paper')} {_from_sources(report)}")
+    return report, _troubles(report)
+
+
+def issue_stage(house: App, steps: Steps, *, everybody: bool) -> IssueReport:
+    """Decide who gets what, and freeze it."""
+    from digest.run import issue
+    from subscribers.query import check, terms
+
+    step = steps.step("Matching", "holding papers against keywords")
+    report = issue(house, everybody=everybody)
+    readers = [one.reader for one in report.considered]
+    asked = {
+        term
+        for reader in readers
+        for profile in reader.profiles
+        for term in terms(check(profile.text)[0])
+    }
+    step.progress(len(readers), len(readers))
+    step.end(
+        f"{count(len(readers), 'reader')}, {count(len(asked), 'term')}"
+        if readers
+        else "nobody is due"
+    )
+    return report
+
+
+def send_stage(house: App, steps: Steps, to: str = "") -> list[Trouble]:
+    """Send everything that waits; `to` says where in words."""
+    from digest.run import deliver
+
+    step = steps.step("Sending", "connecting")
+    waiting = house.store.deliveries.waiting(house.clock())
+    done: list[Sent] = []
+
+    def show(sent: Sent) -> None:
+        done.append(sent)
+        step.progress(len(done), max(waiting, len(done)))
+
+    try:
+        deliver(house, on_sent=show)
+    except RelayError as error:
+        step.end(f"{waiting - len(done)} of {count(waiting, 'mail')} wait for the next run")
+        return [*_refusals(done), Trouble(f"{error}\n{advise(str(error))}")]
+    where = to or f"to {mask_url(house.settings.smtp_url)}"
+    step.end(where if done else "nothing to send")
+    return _refusals(done)
+
+
+def _distinct(report: IngestReport) -> int:
+    """How many papers there are when those that share a name are one."""
+    groups: dict[PaperId, set[PaperId]] = {}
+    for fetch in report.fetches:
+        for paper in fetch.papers:
+            names = {paper.id, *paper.aliases}
+            for name in list(names):
+                names |= groups.get(name, set())
+            groups.update(dict.fromkeys(names, names))
+    return len({id(names) for names in groups.values()})
+
+
+def _from_sources(report: IngestReport) -> str:
+    names = {fetch.source for fetch in report.fetches}
+    incomplete = {fetch.source for fetch in report.fetches if not fetch.state.complete}
+    total = len(names) + len(report.failed)
+    lacking = len(incomplete) + len(report.failed)
+    told = f"from {count(total, 'source')}"
+    return told + (f" ({lacking} of them incomplete)" if lacking else "")
+
+
+def _troubles(report: IngestReport) -> list[Trouble]:
+    troubles = [Trouble(failure) for failure in report.failed]
+    for fetch in report.fetches:
+        if not fetch.state.complete:
+            note = fetch.note or f"is {fetch.state.value}"
+            said = f"{fetch.label} {note} ({fetch.day}); asked again next time"
+            troubles.append(Trouble(said, failed=fetch.state.value not in _PASSING))
+        if fetch.skipped:
+            number = count(len(fetch.skipped), "item")
+            named = "; ".join(fetch.skipped[:_SHOWN])
+            more = " ..." if len(fetch.skipped) > _SHOWN else ""
+            said = f"{fetch.label} ({fetch.day}): {number} skipped, no paper: {named}{more}"
+            troubles.append(Trouble(said, failed=False))
+    return troubles
+
+
+def _refusals(done: Sequence[Sent]) -> list[Trouble]:
+    """What the relay said of single mails that it did not take."""
+    return [
+        Trouble(
+            f"{sent.delivery.address}: {sent.reply.outcome.value},"
+            f" {sent.reply.code or ''} {sent.reply.text}".rstrip()
+        )
+        for sent in done
+        if sent.reply.outcome.value != "accepted"
+    ]
