@@ -15,7 +15,7 @@ from digest.run import App
 from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
-from subscribers.links import Links, Purpose
+from subscribers.links import Purpose
 from subscribers.profile import Layout, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber
 
@@ -96,6 +96,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         sender_address="digest@example.org",
         contact="people@example.org",
         public_url=PUBLIC,
+        secret_keys=(b"a key of this test",),
     )
     with open_store(settings.database_url) as store:
         reader = Subscriber(
@@ -104,8 +105,7 @@ def house(tmp_path: Path) -> Iterator[House]:
             schedule=Schedule(zone="Europe/Paris"),
         ).confirm(NOW)
         number = store.subscribers.add(reader, NOW).number
-        links = Links(PUBLIC, [b"a key of this test"])
-        app = App(settings, store, links=links, clock=lambda: house.now)
+        app = App(settings, store, lambda: house.now)
         with serving(create_app(app)) as site:
             house = House(app, site, number)
             yield house

@@ -17,10 +17,13 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (mine !== newest || !answer.ok) return;
       for (const id of ["mail", "why", "mistakes"]) document.getElementById(id).replaceWith(page.getElementById(id));
-      field.toggleAttribute("aria-invalid", false);
+      document.getElementById("said").textContent = page.getElementById("said").textContent;
       if (page.getElementById("q").hasAttribute("aria-invalid")) field.setAttribute("aria-invalid", "true");
+      else field.removeAttribute("aria-invalid");
       for (const link of document.querySelectorAll(".readers a")) link.removeAttribute("aria-current");
       history.replaceState(null, "", address);
+    } catch {
+      // The server is gone or busy: the old mail stays, the next key asks again.
     } finally {
       clearTimeout(late);
       document.getElementById("mail").classList.remove("late");

@@ -1,0 +1,292 @@
+"""What a digest would be, seen before it is sent: the mail, why each paper is in, what was not.
+
+Reads only: nothing here marks anything as sent. The page and the command line show the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from digest.compose import Selection, compose, near_misses
+from digest.mail import Letter, to_bytes
+from digest.match import match
+from digest.run import FIRST, GRACE, consider, digest_links
+from subscribers.finding import Reading, holds, is_excluded, signal_of
+from subscribers.profile import Layout, Profile
+from subscribers.query import check
+from subscribers.subscriber import Schedule, Status, Subscriber
+from subscribers.tree import And, Floor, Node, Not, Query, Term, leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from digest.compose import Digest, Miss
+    from digest.errors import QueryError
+    from digest.papers import Paper
+    from digest.render import Rendered
+    from digest.run import App
+    from digest.store.deliveries import Delivery
+
+BUDGET: Final = 90_000
+"""Bytes of HTML a mail may have; Gmail cuts off at about 102 kB."""
+MOST_MISSES: Final = 20
+LOOKED_THROUGH: Final = 500
+"""Papers of the window, newest first, that are looked through for what lacked one thing."""
+STRANGER: Final = "you@example.org"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A paper and one sentence about it: why it is in, or what kept it out."""
+
+    title: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One digest, with everything there is to know about it.
+
+    `message` is the whole message as it would go over the wire. `delivery` is None for what
+    has not been sent. `mistakes` are those of a typed text; its other lines were used.
+    """
+
+    reader: Subscriber
+    selection: Selection
+    digest: Digest
+    rendered: Rendered
+    message: bytes
+    papers: Mapping[int, Paper]
+    misses: tuple[Miss, ...]
+    delivery: Delivery | None = None
+    mistakes: tuple[QueryError, ...] = ()
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether a mail comes of it at all."""
+        return bool(self.selection.picks)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the HTML part, decoded, as mail clients count them."""
+        return len(self.rendered.html.encode())
+
+    @property
+    def outcome(self) -> str:
+        """One sentence: what came of it."""
+        looked = f"{self.selection.looked_at:,} looked at"
+        if not self.has_mail:
+            new = "new " if self.selection.matched else ""
+            return f"no mail: nothing {new}matched, {looked}"
+        verb = "sent" if self.delivery else "in the mail"
+        return f"{self.selection.matched:,} matched, {len(self.selection.picks)} {verb}, {looked}"
+
+    @property
+    def whys(self) -> tuple[Line, ...]:
+        """Why each paper is in, in the mail's order and words."""
+        cards = [card for group in self.digest.groups for card in group.cards]
+        return tuple(
+            Line(card.paper.title, "".join(text for text, _ in card.why)) for card in cards
+        )
+
+    @property
+    def near(self) -> tuple[Line, ...]:
+        """What nearly was in and what stopped it: matches first, then what lacked one thing."""
+        lines = [Line(self.papers[miss.paper].title, miss.why) for miss in self.misses]
+        known = self.selection.papers | {miss.paper for miss in self.misses}
+        queries = [check(profile.text)[0] for profile in self.reader.profiles]
+        rest = sorted(set(self.papers) - known, reverse=True)[:LOOKED_THROUGH]
+        almosts = [
+            (why.startswith(_LACKS), Line(self.papers[number].title, why))
+            for number in rest
+            if (why := _nearest(queries, self.papers[number]))
+        ]
+        almosts.sort(key=lambda one: one[0])
+        return tuple([*lines, *(line for _, line in almosts)][:MOST_MISSES])
+
+
+def preview(
+    app: App, reader_or_query: Subscriber | str, *, now: datetime, layout: Layout | None = None
+) -> Preview:
+    """A reader's next digest, or what a keyword text would bring a new reader.
+
+    Of a text with mistakes the other lines are used and the mistakes given back.
+    """
+    mistakes: tuple[QueryError, ...] = ()
+    if isinstance(reader_or_query, str):
+        text, mistakes = without_mistakes(reader_or_query)
+        reader = stranger(app, text, now)
+    else:
+        reader = reader_or_query
+    (considered,) = consider(app, [_in(reader, layout)], now)
+    return _shown(
+        app,
+        considered.reader,
+        considered.selection,
+        considered.papers,
+        considered.misses,
+        mistakes=mistakes,
+    )
+
+
+def sent(app: App, delivery: Delivery, *, layout: Layout | None = None) -> Preview:
+    """A digest that was sent (or waits to be), rebuilt from what was frozen; NotFound if gone."""
+    reader = _in(app.store.subscribers.by_number(delivery.subscriber), layout)
+    selection = Selection.unpack(delivery.selection)
+    window = _window_of(app, selection)
+    found = match(list(window.values()), reader.profiles, now=selection.until)
+    misses = near_misses(reader, window, found, selection)
+    papers = {**window, **app.store.papers.by_numbers(selection.papers)}
+    return _shown(app, reader, selection, papers, misses, delivery=delivery)
+
+
+def latest(app: App, reader: Subscriber, *, now: datetime, layout: Layout | None = None) -> Preview:
+    """A reader's next digest; where nothing is to come, the last one that was made."""
+    upcoming = preview(app, reader, now=now, layout=layout)
+    if upcoming.has_mail:
+        return upcoming
+    made = [
+        delivery
+        for delivery in app.store.deliveries.history(reader.number, limit=10)
+        if delivery.kind in {"digest", "welcome"}
+    ]
+    return sent(app, made[0], layout=layout) if made else upcoming
+
+
+def stranger(app: App, text: str, now: datetime) -> Subscriber:
+    """Somebody new who asks for that text: no ledger, the best of the last seven days."""
+    return Subscriber(
+        STRANGER,
+        profiles=(Profile(text),),
+        schedule=Schedule(zone=app.settings.zone),
+        status=Status.ACTIVE,
+        created_at=now,
+    )
+
+
+def without_mistakes(text: str) -> tuple[str, tuple[QueryError, ...]]:
+    """The text with its wrong rows left out, and what is wrong with them."""
+    mistakes = check(text)[1]
+    wrong = {mistake.line for mistake in mistakes}
+    rows = text.split("\n")
+    good = "\n".join(row for number, row in enumerate(rows, 1) if number not in wrong)
+    return good.strip("\n"), mistakes
+
+
+def almost(query: Query, paper: Paper) -> str:
+    """The one thing that keeps a paper from matching a query, or "" when it is not so near.
+
+    Near is a line of which all but one part holds, and a match that an exclusion takes away.
+    """
+    reading = Reading(paper)
+    for line in query.asks:
+        if holds(line.tree, reading):
+            words = ", ".join(excluded.text for excluded in query.excludes)
+            return f"left out by {words}" if is_excluded(query, reading) else ""
+    for line in query.asks:
+        parts = [part for part in _parts(line.tree) if not _is_optional(part)]
+        failing = [part for part in parts if not holds(part, reading)]
+        if len(failing) == 1 and (len(parts) > 1 or isinstance(failing[0], Floor)):
+            return _lack(failing[0], paper)
+    return ""
+
+
+_LACKS: Final = "it lacks "
+
+
+def _nearest(queries: Sequence[Query], paper: Paper) -> str:
+    return next(filter(None, (almost(query, paper) for query in queries)), "")
+
+
+def _parts(tree: Node) -> tuple[Node, ...]:
+    return tree.parts if isinstance(tree, And) else (tree,)
+
+
+def _is_optional(part: Node) -> bool:
+    return isinstance(part, Term) and part.optional
+
+
+def _lack(part: Node, paper: Paper) -> str:
+    match part:
+        case Floor(signal, above):
+            count = signal_of(paper.signals, signal)
+            has = (
+                f"it has {count:,} {signal}" if count is not None else f"its {signal} are not known"
+            )
+            return f"{has}, you asked for more than {above:,}"
+        case Not(kept_out):
+            return f"left out by -{_named(kept_out)}"
+        case _:
+            return f"{_LACKS}{_named(part)}"
+
+
+def _named(node: Node) -> str:
+    """The terms of a part, as the reader wrote them."""
+    return " or ".join(leaf.text if isinstance(leaf, Term) else str(leaf) for leaf in leaves(node))
+
+
+def _in(reader: Subscriber, layout: Layout | None) -> Subscriber:
+    """The reader, seeing everything in that layout for once."""
+    if layout is None:
+        return reader
+    profiles = tuple(replace(profile, layout=None) for profile in reader.profiles)
+    return replace(reader, layout=layout, profiles=profiles)
+
+
+def _window_of(app: App, selection: Selection) -> dict[int, Paper]:
+    """The papers a frozen digest was chosen from, as far as they are still told apart."""
+    until = selection.until
+    first = (selection.since or until - FIRST).date() - (GRACE if selection.since else timedelta())
+    papers = app.store.papers.between(first, until.date() + timedelta(days=1))
+    since = selection.since
+    return {
+        paper.number: paper
+        for paper in papers
+        if paper.first_seen_at is not None
+        and paper.first_seen_at <= until
+        and (since is None or paper.first_seen_at > since)
+    }
+
+
+def _shown(
+    app: App,
+    reader: Subscriber,
+    selection: Selection,
+    papers: Mapping[int, Paper],
+    misses: Sequence[Miss],
+    *,
+    delivery: Delivery | None = None,
+    mistakes: tuple[QueryError, ...] = (),
+) -> Preview:
+    digest = compose(reader, selection, papers)
+    links = digest_links(app, reader, delivery.public_id if delivery else "")
+    rendered = app.renderer.digest(digest, links)
+    settings = app.settings
+    letter = Letter(
+        sender_name=settings.sender_name,
+        sender_address=settings.sender_address,
+        to=reader.address,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        message_id=delivery.message_id if delivery else f"<preview@{settings.hostname}>",
+        date=delivery.created_at if delivery else selection.until,
+        list_name=settings.brand,
+        list_id=f"{reader.list_name}.{settings.hostname}",
+        unsubscribe_url=links.unsubscribe,
+        unsubscribe_mailto=links.unsubscribe_mailto,
+    )
+    return Preview(
+        reader=reader,
+        selection=selection,
+        digest=digest,
+        rendered=rendered,
+        message=to_bytes(letter),
+        papers=papers,
+        misses=tuple(misses),
+        delivery=delivery,
+        mistakes=mistakes,
+    )
