@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import time
 from email import policy
@@ -64,7 +65,6 @@ _READERS: Final = (
 
 def run_demo(folder: Path, *, once: bool) -> None:
     """Run the whole way once; then, unless `once`, show the mails on a page until Ctrl-C."""
-    del once
     folder = folder.resolve()
     mails = folder / "mails"
     shutil.copytree(SAMPLE / "figures", mails / "figures", dirs_exist_ok=True)
@@ -80,7 +80,10 @@ def run_demo(folder: Path, *, once: bool) -> None:
         print()
         _show_table(house, report)
         print()
-        _say_where(folder)
+        if once:
+            _say_where(folder)
+        else:
+            _serve(house, folder)
 
 
 def _settings(folder: Path, port: int) -> Settings:
@@ -147,18 +150,36 @@ def _told(delivery: Delivery) -> tuple[str, str, str]:
 def _program() -> str:
     """How this very program is called from here."""
     beside = Path(sys.executable).with_name("paper-digest")
-    if not beside.exists():
-        return "paper-digest"
-    try:
-        return str(beside.relative_to(Path.cwd()))
-    except ValueError:
-        return str(beside)
+    return _near(beside) if beside.exists() else "paper-digest"
 
 
 def _say_where(folder: Path) -> None:
     kept = len(list((folder / "mails").glob("*.eml")))
     print(f"Mails     {folder / 'mails'}      {count(kept, 'mail')} as .eml and .html")
     print(f"Next      {_program()} init      your own, in two minutes")
+
+
+def _serve(house: App, folder: Path) -> None:
+    """Show the preview page until Ctrl-C."""
+    from digest.web.preview import create_preview_app, serve_preview
+
+    def say(address: str) -> None:
+        print(f"Look      {address}      type your own keywords there and see your mail")
+        print(f"Next      {_program()} init      your own, in two minutes")
+        print(
+            f"Ctrl-C ends. Mails are kept in {_near(folder)}. Run it again: nothing is sent twice."
+        )
+
+    with suppress(KeyboardInterrupt):
+        serve_preview(
+            create_preview_app(house, house.store.subscribers.all()), port=PORT, on_ready=say
+        )
+
+
+def _near(path: Path) -> str:
+    """The path as seen from here, where it lies below."""
+    here = Path.cwd()
+    return f"{path.relative_to(here)}" if path.is_relative_to(here) else f"{path}"
 
 
 class Mailbox:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from digest.cli.environment import settings
 from digest.cli.options import Address, AsJson
 from digest.cli.readers import reader_at
-from digest.cli.terminal import count, table
+from digest.cli.terminal import table
 
 if TYPE_CHECKING:
     from digest.store.deliveries import Delivery
+
+_NEARLY: Final = 5
 
 
 def demo(
@@ -48,24 +50,23 @@ def preview(
 
     It is written as .html and .txt; nothing is sent and nothing is marked as sent.
     """
-    from digest.run import consider, next_digest, open_app
+    from digest.preview import preview as look_ahead
+    from digest.run import open_app
 
     with open_app(settings()) as house:
         reader = reader_at(house, address)
-        now = house.clock()
-        one = consider(house, [reader], now)[0]
-        for miss in one.misses:
-            typer.echo(f"Nearly in: {one.papers[miss.paper].title} ({miss.why})")
-        if one.reason:
-            typer.echo(f"No mail for {reader.address}: {one.reason}.")
-            return
-        _, _, rendered = next_digest(house, reader, now=now)
+        seen = look_ahead(house, reader, now=house.clock())
+        nearly = seen.near[:_NEARLY]
+    typer.echo(f"{reader.address}: {seen.outcome}")
+    for line in nearly:
+        typer.echo(f"  nearly in: {line.title} ({line.why})")
+    if not seen.has_mail:
+        return
     out.mkdir(parents=True, exist_ok=True)
-    page = out / f"{reader.address}.html"
-    page.write_text(rendered.html, encoding="utf-8")
-    page.with_name(f"{reader.address}.txt").write_text(rendered.text, encoding="utf-8")
-    held = count(len(one.selection.picks), "paper")
-    typer.echo(f"{rendered.subject}\n{held} of {one.selection.matched} that match: {page} and .txt")
+    page, text = out / f"{reader.address}.html", out / f"{reader.address}.txt"
+    page.write_text(seen.rendered.html, encoding="utf-8")
+    text.write_text(seen.rendered.text, encoding="utf-8")
+    typer.echo(f"Subject: {seen.rendered.subject}\n{page}\n{text}")
     if show:
         typer.launch(page.resolve().as_uri())
 

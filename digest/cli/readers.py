@@ -162,7 +162,7 @@ def list_(*, as_json: AsJson = False) -> None:
 def show(address: Address, *, as_json: AsJson = False) -> None:
     """Show what one reader asked for, and what was sent of late."""
     from digest.run import open_app
-    from subscribers.query import explain, parse
+    from subscribers.query import check, explain
 
     with open_app(settings()) as house:
         reader = reader_at(house, address)
@@ -175,7 +175,7 @@ def show(address: Address, *, as_json: AsJson = False) -> None:
     typer.echo(f"  {reader.status.value}, {_rhythm(reader)}; {_next(reader, now)}")
     for profile in reader.profiles:
         most = f"at most {profile.limit}" if profile.limit else "all of them"
-        typer.echo(f"  {_text(profile)}: {explain(parse(profile.text))} ({most})")
+        typer.echo(f"  {_text(profile)} ({most}): {explain(check(profile.text)[0])}")
     for row in sent:
         typer.echo(f"  {row.created_at:%Y-%m-%d %H:%M} {row.kind}: {row.state} {row.text}".rstrip())
 
@@ -273,7 +273,7 @@ def _profiles(keywords: Sequence[str], limit: int) -> tuple[Profile, ...]:
             parse(text)
         except QueryError as error:
             raise QueryError(
-                f"{error.reason} (in {text!r})",
+                f"{error.reason.rstrip('.')} in {text!r}.",
                 line=error.line,
                 column=error.column,
                 length=error.length,
