@@ -107,6 +107,7 @@ class Renderer:
             "groups": [
                 {
                     "name": group.name,
+                    "heading": group.name[:1].upper() + group.name[1:],
                     "count": counted(group.count, "paper"),
                     "number": group.count,
                     "cards": [_card(card, links) for card in group.cards],

@@ -107,9 +107,17 @@ class App:
         self.close()
 
 
-def open_app(
-    settings: Settings, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> App:
+def utc_now() -> datetime:
+    """The one clock of the program."""
+    return datetime.now(UTC)
+
+
+def utc_now() -> datetime:
+    """The one clock of the program."""
+    return datetime.now(UTC)
+
+
+def open_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> App:
     """Open an installation; its database is made or upgraded when it has to be."""
     return App(settings, open_store(settings.database_url), clock)
 
@@ -171,8 +179,8 @@ class Considered:
         """Why there is no digest, or nothing."""
         if self.selection.picks:
             return ""
-        if self.selection.matched:
-            return f"nothing new matched, {self.selection.looked_at:,} looked at"
+        if not self.selection.looked_at:
+            return "nothing new was listed"
         return f"nothing matched, {self.selection.looked_at:,} looked at"
 
 

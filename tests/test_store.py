@@ -1,0 +1,245 @@
+"""What is stored comes back, nothing is written twice, and the log survives a crash."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from hypothesis import given
+from hypothesis import strategies as st
+
+import digest.store.migrate as migrations
+from digest.errors import Conflict, NotFound, StoreNewer, StoreUnavailable
+from digest.papers import Author, Listing, ListingKind, Paper, PaperId, Signals
+from digest.store import Store, open_store
+from digest.store.deliveries import Delivery, Excluded, Prepared
+from digest.store.papers import pack, unpack
+from digest.store.tables import from_micros, metadata, to_micros
+from subscribers.profile import Layout, Order, Profile
+from subscribers.subscriber import Cadence, Schedule, Subscriber
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY = date(2026, 11, 20)
+
+
+def paper(number: str = "2611.90001", source: str = "arxiv", **more: object) -> Paper:
+    return replace(
+        Paper(
+            PaperId("arxiv", number),
+            "Routing Without Regret",
+            authors=(Author("Ines Harrow", orcid="0000-0001"), Author("Oda Brandl")),
+            abstract="A mixture of experts.",
+            categories=("cs.LG",),
+            published_at=datetime(2026, 11, 19, tzinfo=UTC),
+            listings=(Listing(source, source, DAY, ListingKind.NEW),),
+        ),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def stored(store: Store, subscriber: Subscriber, now: datetime) -> Subscriber:
+    return store.subscribers.add(subscriber.confirm(now), now)
+
+
+def frozen(store: Store, reader: Subscriber, now: datetime, key: str = "one") -> Delivery:
+    prepared = Prepared(reader, "digest", key, b"picks", now + timedelta(hours=20), None, DAY)
+    store.deliveries.freeze([prepared], [], channel="smtp", domain="example.org", now=now)
+    return store.deliveries.history()[0]
+
+
+def test_a_paper_comes_back_as_it_was_stored(store: Store, now: datetime) -> None:
+    said = paper(signals=Signals(upvotes=48, comments=7))
+    assert store.papers.ingest([said], now).new == 1
+    (found,) = store.papers.between(DAY, DAY)
+    assert found.signals == Signals(48, 7, None, now)
+    assert found.listings[0].first_seen_at == now
+    plain = replace(found, signals=said.signals, listings=said.listings)
+    assert plain == replace(said, number=found.number, first_seen_at=now)
+
+
+def test_the_same_listing_again_writes_nothing(store: Store, now: datetime) -> None:
+    store.papers.ingest([paper()], now)
+    again = store.papers.ingest([paper()], now + timedelta(hours=3))
+    assert (again.new, again.changed, again.same) == (0, 0, 1)
+
+
+def test_two_sources_of_one_paper_make_one_paper(store: Store, now: datetime) -> None:
+    store.papers.ingest([paper()], now)
+    featured = paper(source="hf", organization="Northfen Labs", abstract="")
+    assert store.papers.ingest([featured], now).changed == 1
+    (found,) = store.papers.between(DAY, DAY)
+    assert [listing.source for listing in found.listings] == ["arxiv", "hf"]
+    assert (found.organization, found.abstract) == ("Northfen Labs", "A mixture of experts.")
+
+
+def test_counts_that_moved_are_known_with_their_instant(store: Store, now: datetime) -> None:
+    later = now + timedelta(days=1)
+    store.papers.ingest([paper(signals=Signals(upvotes=3))], now)
+    store.papers.ingest([paper(signals=Signals(upvotes=30))], later)
+    store.papers.ingest([paper()], later + timedelta(hours=1))  # silence moves nothing
+    (found,) = store.papers.between(DAY, DAY)
+    assert found.signals.upvotes == 30
+    then = store.papers.signals_at([found.number], now + timedelta(hours=1))
+    assert then[found.number].upvotes == 3
+
+
+@given(st.text(min_size=1), st.text(), st.lists(st.text()))
+def test_any_text_survives_packing(title: str, abstract: str, names: list[str]) -> None:
+    names = [name for name in names if name.isprintable()]
+    said = Paper(PaperId("arxiv", "2611.90001"), title, tuple(map(Author, names)), abstract)
+    surrogate = any("\ud800" <= one <= "\udfff" for one in title + abstract + "".join(names))
+    if not surrogate:
+        assert unpack(pack(said)) == said
+
+
+@given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)))  # noqa: DTZ001 -- bounds are naive there
+def test_an_instant_survives_as_microseconds(moment: datetime) -> None:
+    assert from_micros(to_micros(moment)) == moment
+    elsewhere = moment.astimezone(timezone(timedelta(hours=5)))
+    assert to_micros(elsewhere) == to_micros(moment)
+
+
+def test_a_reader_comes_back_as_stored(store: Store, now: datetime) -> None:
+    reader = stored(
+        store,
+        Subscriber(
+            "Ada@example.org",
+            profiles=(Profile("agents", name="Agents", limit=0, order=Order.TRENDING),),
+            schedule=Schedule(Cadence.WEEKLY, zone="Europe/Paris", weekday=4),
+            layout=Layout.TITLES,
+            muted_words=("survey",),
+        ),
+        now,
+    )
+    assert store.subscribers.by_address("ada@example.org") == reader
+    assert store.subscribers.by_public_id(reader.public_id) == reader
+    assert len(reader.public_id) == 13
+
+
+def test_an_address_is_on_a_list_once(store: Store, now: datetime) -> None:
+    stored(store, Subscriber("ada@example.org"), now)
+    with pytest.raises(Conflict, match=r"is on the list 'main' already"):
+        stored(store, Subscriber("ADA@example.org"), now)
+    stored(store, Subscriber("ada@example.org", list_name="other"), now)
+
+
+def test_a_reader_who_is_gone_is_named(store: Store) -> None:
+    with pytest.raises(NotFound, match=r"there is no reader ada@example\.org"):
+        store.subscribers.by_address("ada@example.org")
+
+
+def test_candidates_are_prepared_and_excluded(store: Store, now: datetime) -> None:
+    ada, bo = (stored(store, Subscriber(f"{name}@example.org"), now) for name in ("ada", "bo"))
+    prepared = [Prepared(ada, "digest", "1", b"", None, None, DAY)]
+    audience = store.deliveries.freeze(
+        prepared, [Excluded(bo, "nothing matched", None)], channel="smtp", domain="x.org", now=now
+    )
+    assert (audience.candidates, audience.prepared, audience.excluded) == (2, 1, 1)
+    assert store.deliveries.excluded(audience.issue) == [(bo.number, "nothing matched")]
+
+
+def test_freezing_a_digest_again_adds_nothing(store: Store, now: datetime) -> None:
+    ada = stored(store, Subscriber("ada@example.org"), now)
+    frozen(store, ada, now)
+    again = [Prepared(ada, "digest", "one", b"", None, None, DAY)]
+    audience = store.deliveries.freeze(again, [], channel="smtp", domain="x.org", now=now)
+    assert (audience.prepared, audience.excluded) == (0, 1)
+    assert len(store.deliveries.history()) == 1
+
+
+def test_a_leased_delivery_is_nobody_elses(store: Store, now: datetime) -> None:
+    frozen(store, stored(store, Subscriber("ada@example.org"), now), now)
+    (mine,) = store.deliveries.lease("me", 10, now)
+    assert store.deliveries.lease("you", 10, now) == []
+    assert not store.deliveries.intend(mine, "you")
+    assert store.deliveries.intend(mine, "me")
+    assert store.deliveries.settle(mine, "me", "accepted", now, code=250)
+    assert store.deliveries.history()[0].state == "accepted"
+
+
+def test_before_the_intent_a_crash_is_sent_again_after_it_unknown(
+    store: Store, now: datetime
+) -> None:
+    for name in ("ada", "bo"):
+        frozen(store, stored(store, Subscriber(f"{name}@example.org"), now), now, key=name)
+    ada, bo = store.deliveries.lease("me", 10, now)
+    store.deliveries.intend(bo, "me")
+
+    assert store.deliveries.recover(now) == 1
+
+    states = {one.address: one.state for one in store.deliveries.history()}
+    assert states == {"ada@example.org": "ready", "bo@example.org": "unknown"}
+    assert not store.deliveries.settle(ada, "you", "accepted", now)
+    assert store.deliveries.settle(bo, "me", "accepted", now)  # the late answer still counts
+
+
+def test_unknown_counts_as_sent_and_rejected_does_not(store: Store, now: datetime) -> None:
+    for name, state in (("ada", "unknown"), ("bo", "rejected")):
+        reader = stored(store, Subscriber(f"{name}@example.org"), now)
+        frozen(store, reader, now, key=name)
+        (leased,) = store.deliveries.lease("me", 10, now)
+        store.deliveries.settle(leased, "me", state, now)
+    numbers = [one.number for one in store.subscribers.all()]
+    ledger = store.deliveries.ledger(numbers, now - timedelta(days=1))
+    assert [ledger[number] for number in numbers] == [[b"picks"], []]
+
+
+def test_a_digest_whose_time_is_over_expires(store: Store, now: datetime) -> None:
+    frozen(store, stored(store, Subscriber("ada@example.org"), now), now)
+    assert store.deliveries.lease("me", 10, now + timedelta(days=2)) == []
+    assert store.deliveries.history()[0].state == "expired"
+
+
+def test_a_suppressed_address_is_never_written_to(store: Store, now: datetime) -> None:
+    frozen(store, stored(store, Subscriber("Ada@example.org"), now), now)
+    store.subscribers.suppress("ada@example.org", "complained", now)
+    assert store.deliveries.lease("me", 10, now) == []
+    assert store.deliveries.history()[0].state == "cancelled"
+
+
+def test_what_was_deferred_waits_for_its_time(store: Store, now: datetime) -> None:
+    frozen(store, stored(store, Subscriber("ada@example.org"), now), now)
+    (first,) = store.deliveries.lease("me", 10, now)
+    later = now + timedelta(minutes=5)
+    store.deliveries.settle(first, "me", "deferred", now, code=451, not_before=later)
+    assert store.deliveries.lease("me", 10, now) == []
+    (second,) = store.deliveries.lease("me", 10, later)
+    assert (second.attempt, second.message_id) == (2, first.message_id)
+
+
+def test_the_migrations_make_exactly_the_tables(store: Store) -> None:
+    with store.database.read() as connection:
+        context = MigrationContext.configure(connection)
+        # Alembic sees only what is ours to compare: names, columns, keys and indexes.
+        assert compare_metadata(context, metadata) == []
+    config = Config()
+    folder = migrations.__file__.removesuffix("migrate.py") + "migrations"
+    config.set_main_option("script_location", folder)
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_current_head() == migrations.HEAD
+
+
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'digest.db'}"
+    with open_store(url) as opened, opened.database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreNewer, match="revision 9999"):
+        open_store(url)
+
+
+def test_a_database_that_cannot_be_opened_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "digest.db").write_bytes(b"this is no database at all, " * 100)
+    with pytest.raises(StoreUnavailable, match="file is not a database"):
+        open_store(f"sqlite:///{tmp_path / 'digest.db'}")
+    with pytest.raises(StoreUnavailable, match="is no database this program can open"):
+        open_store("nonsense")
+    with pytest.raises(StoreUnavailable, match="there is no database"):
+        open_store(f"sqlite:///{tmp_path / 'none.db'}", create=False)
