@@ -112,11 +112,6 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def utc_now() -> datetime:
-    """The one clock of the program."""
-    return datetime.now(UTC)
-
-
 def open_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> App:
     """Open an installation; its database is made or upgraded when it has to be."""
     return App(settings, open_store(settings.database_url), clock)
