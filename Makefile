@@ -31,13 +31,13 @@ demo: $(RUNTIME)
 	@$(BIN)/python -m digest demo $(ARGS)
 
 test: $(DEV)
-	@$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 $(ARGS)
 
 check: $(DEV)
 	@$(BIN)/python -m ruff check
 	@$(BIN)/python -m ruff format --check
 	@$(BIN)/python -m mypy
-	@$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 --dist loadgroup
+	@$(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8
 
 fmt: $(DEV)
 	@$(BIN)/python -m ruff check --fix

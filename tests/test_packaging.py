@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -14,7 +15,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parent.parent
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
+pytestmark = pytest.mark.slow
 
 
 def run(*command: str | Path, cwd: Path, timeout: int = 300) -> str:
@@ -86,16 +87,23 @@ def test_templates_migrations_and_the_sample_travel_in_the_wheel(wheel: Path) ->
     assert not {name for name in packed if name.startswith(("tests/", "bench/", "docs/"))}
 
 
-def test_the_wheel_runs_the_demo_in_an_empty_folder(python: Path, tmp_path: Path) -> None:
+def test_the_wheel_runs_the_demo_in_an_empty_folder(
+    python: Path, wheel: Path, tmp_path: Path
+) -> None:
     where = run(python, "-c", "import digest; print(digest.__file__)", cwd=tmp_path).strip()
     assert not Path(where).is_relative_to(ROOT), "the checkout shadows the wheel"
     program = python.parent / "paper-digest"
+    assert wheel.name.split("-")[1] in run(program, "--version", cwd=tmp_path)
 
     said = run(program, "demo", "--once", cwd=tmp_path)
 
     assert "60 papers from 3 sources" in said
+    for row in (r"ada .* 6 +6 +250", r"bo .* 23 +10 +250", r"chidi .* 3 +3 +250"):
+        assert re.search(row, said), said
+    for row in (r"dana .* 60 +10 +250", r"emre .* 0 +– +no mail: nothing matched, 60 looked at"):
+        assert re.search(row, said), said
     mails = sorted(tmp_path.rglob("*.eml"))
-    assert len(mails) == 4, said
+    assert len(mails) == 4
     assert all(b"Subject: " in mail.read_bytes() for mail in mails)
     assert len(sorted(tmp_path.rglob("*.html"))) >= 4
 
@@ -103,8 +111,3 @@ def test_the_wheel_runs_the_demo_in_an_empty_folder(python: Path, tmp_path: Path
 
     assert "60 papers" in again
     assert sorted(tmp_path.rglob("*.eml")) == mails, "the second run sends nothing twice"
-
-
-def test_the_wheel_says_its_version(python: Path, wheel: Path, tmp_path: Path) -> None:
-    said = run(python.parent / "paper-digest", "--version", cwd=tmp_path)
-    assert wheel.name.split("-")[1] in said
