@@ -49,7 +49,7 @@ TOPICS = (
     "code generation",
     "image editing",
     "long context",
-    "multimodal",
+    "multi-modal",
     "speech",
     "robot",
     "3D",
@@ -276,8 +276,8 @@ def test_real_listings_reach_exactly_the_readers_who_asked(
 
 
 def phrase_oracle(topic: str, items: list[dict[str, Any]]) -> set[str]:
-    """The words of a topic one behind the other, whatever marks stand between them."""
-    pattern = r"[^a-z0-9]+".join(stem(word) for word in re.split(r"[ -]", topic.lower()))
+    """The words of a topic one behind the other, joined or with any marks between them."""
+    pattern = r"[^a-z0-9]*".join(stem(word) for word in re.split(r"[ -]", topic.lower()))
     whole = re.compile(rf"(?<![a-z0-9]){pattern}(?![a-z0-9])")
     return {
         squeezed(item["title"])
