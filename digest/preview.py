@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 BUDGET: Final = 90_000
 """Bytes of HTML a mail may have; Gmail cuts off at about 102 kB."""
-MOST_MISSES: Final = 20
+MOST_MISSES: Final = 12
 LOOKED_THROUGH: Final = 500
 """Papers of the window, newest first, that are looked through for what lacked one thing."""
 STRANGER: Final = "you@example.org"
@@ -179,7 +179,8 @@ def without_mistakes(text: str) -> tuple[str, tuple[QueryError, ...]]:
 def almost(query: Query, paper: Paper) -> str:
     """The one thing that keeps a paper from matching a query, or "" when it is not so near.
 
-    Near is a line of which all but one part holds, and a match that an exclusion takes away.
+    Near is a line of which all but one part holds and something asked for is there, a count of
+    more than half its floor, and a match that an exclusion takes away.
     """
     reading = Reading(paper)
     for line in query.asks:
@@ -189,7 +190,8 @@ def almost(query: Query, paper: Paper) -> str:
     for line in query.asks:
         parts = [part for part in _parts(line.tree) if not _is_optional(part)]
         failing = [part for part in parts if not holds(part, reading)]
-        if len(failing) == 1 and (len(parts) > 1 or isinstance(failing[0], Floor)):
+        held = [part for part in parts if part not in failing and not isinstance(part, Not)]
+        if len(failing) == 1 and (held or isinstance(failing[0], Floor)):
             return _lack(failing[0], paper)
     return ""
 
@@ -212,11 +214,10 @@ def _is_optional(part: Node) -> bool:
 def _lack(part: Node, paper: Paper) -> str:
     match part:
         case Floor(signal, above):
-            count = signal_of(paper.signals, signal)
-            has = (
-                f"it has {count:,} {signal}" if count is not None else f"its {signal} are not known"
-            )
-            return f"{has}, you asked for more than {above:,}"
+            count = signal_of(paper.signals, signal) or 0
+            if count * 2 <= above:
+                return ""
+            return f"it has {count:,} {signal}, you asked for more than {above:,}"
         case Not(kept_out):
             return f"left out by -{_named(kept_out)}"
         case _:

@@ -36,16 +36,19 @@ URLENCODED = "application/x-www-form-urlencoded"
 
 @dataclass
 class House:
-    """An installation with one reader, served; the clock stands where it is put."""
+    """An installation with one reader, served; the clock's hands stand where they are put."""
 
     app: App
     site: Site
     number: int
-    now: datetime = NOW
+    hands: list[datetime]
 
     @property
     def reader(self) -> Subscriber:
         return self.app.store.subscribers.by_number(self.number)
+
+    def status(self) -> Status:
+        return self.reader.status
 
     def put(self, reader: Subscriber) -> None:
         self.app.store.subscribers.update(reader)
@@ -105,10 +108,10 @@ def house(tmp_path: Path) -> Iterator[House]:
             schedule=Schedule(zone="Europe/Paris"),
         ).confirm(NOW)
         number = store.subscribers.add(reader, NOW).number
-        app = App(settings, store, lambda: house.now)
+        hands = [NOW]
+        app = App(settings, store, lambda: hands[0])
         with serving(create_app(app)) as site:
-            house = House(app, site, number)
-            yield house
+            yield House(app, site, number, hands)
 
 
 class TestLeaving:
@@ -151,7 +154,7 @@ class TestLeaving:
         answer = house.site.ask("POST", house.path(Purpose.UNSUBSCRIBE), body, headers)
         assert answer.status == 200, "RFC 8058: no redirect"
         assert "set-cookie" not in answer.headers
-        assert house.reader.status is Status.UNSUBSCRIBED
+        assert house.status() is Status.UNSUBSCRIBED
         assert house.reader.next_due is None
 
     def test_the_page_has_one_button_and_it_leaves(self, house: House) -> None:
@@ -161,14 +164,14 @@ class TestLeaving:
         assert ">Unsubscribe</button>" in page
         assert re.findall(r'action="([^"]*)"', page) == [path]
         assert "Done" in house.site.post(path, do="leave").text
-        assert house.reader.status is Status.UNSUBSCRIBED
+        assert house.status() is Status.UNSUBSCRIBED
 
     def test_leaving_twice_is_leaving(self, house: House) -> None:
         path = house.path(Purpose.UNSUBSCRIBE)
         house.site.post(path, do="leave")
         again = house.site.ask("POST", path, ONE_CLICK, {"content-type": URLENCODED})
         assert again.status == 200
-        assert house.reader.status is Status.UNSUBSCRIBED
+        assert house.status() is Status.UNSUBSCRIBED
 
     def test_leaving_can_be_undone(self, house: House) -> None:
         before = house.reader
@@ -192,13 +195,13 @@ class TestLeaving:
         pending = replace(house.reader, status=Status.UNSUBSCRIBED, confirmed_at=None)
         house.put(pending)
         house.site.post(house.path(Purpose.UNSUBSCRIBE), do="undo")
-        assert house.reader.status is Status.UNSUBSCRIBED
+        assert house.status() is Status.UNSUBSCRIBED
 
     def test_the_link_works_for_ever(self, house: House) -> None:
         path = house.path(Purpose.UNSUBSCRIBE)
-        house.now += timedelta(days=365 * 30)
+        house.hands[0] += timedelta(days=365 * 30)
         assert house.site.post(path, do="leave").status == 200
-        assert house.reader.status is Status.UNSUBSCRIBED
+        assert house.status() is Status.UNSUBSCRIBED
 
 
 class TestLinks:
@@ -210,7 +213,7 @@ class TestLinks:
         assert status == (200 if opened == made.path else 404)
         if opened != made.path:
             assert house.site.post(f"/{opened}/{token}", do="leave").status in {404, 405}
-            assert house.reader.status is Status.ACTIVE
+            assert house.status() is Status.ACTIVE
 
     def test_a_changed_link_says_so_on_a_page(self, house: House) -> None:
         answer = house.site.get(house.path(Purpose.MANAGE)[:-1] + "!")
@@ -252,16 +255,16 @@ class TestPausing:
     def test_until_a_day(self, house: House) -> None:
         answer = house.site.post(house.path(Purpose.PAUSE), do="pause", until="2026-12-07")
         assert "Mails begin again on Monday, 7 December 2026" in answer.text
-        assert house.reader.status is Status.PAUSED
+        assert house.status() is Status.PAUSED
         assert house.reader.next_due == datetime(2026, 12, 7, 6, 0, tzinfo=UTC)
 
     def test_without_an_end_and_back(self, house: House) -> None:
         path = house.path(Purpose.PAUSE)
         house.site.post(path, do="pause", until="")
-        assert house.reader.status is Status.PAUSED
+        assert house.status() is Status.PAUSED
         assert house.reader.next_due is None
         house.site.post(path, do="resume")
-        assert house.reader.status is Status.ACTIVE
+        assert house.status() is Status.ACTIVE
         assert house.reader.next_due == datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 
     @pytest.mark.parametrize(
@@ -277,9 +280,9 @@ class TestPausing:
         house.put(house.reader.unsubscribe())
         for do in ("pause", "resume"):
             house.site.post(house.path(Purpose.PAUSE), do=do, until="")
-            assert house.reader.status is Status.UNSUBSCRIBED
+            assert house.status() is Status.UNSUBSCRIBED
             house.site.post(house.path(Purpose.MANAGE), do=do, until="")
-            assert house.reader.status is Status.UNSUBSCRIBED
+            assert house.status() is Status.UNSUBSCRIBED
 
 
 class TestSettings:
@@ -374,7 +377,7 @@ class TestSettings:
         fields = house.fields(**{"text-0": "new"})
         house.put(house.reader.unsubscribe())
         assert house.save(fields).status == 404
-        assert house.reader.status is Status.UNSUBSCRIBED
+        assert house.status() is Status.UNSUBSCRIBED
 
     def test_hostile_text_comes_back_as_text(self, house: House) -> None:
         hostile = "</textarea><script>alert(1)</script>{{ 7*7 }}"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 DAYS: Final = 30
 SAMPLE: Final = 5
+COLUMN: Final = 16.0
+"""Width of a day in the chart, whose box is 480 by 56."""
 TOO_MANY: Final = 30
 _WEEKEND: Final = 5
 _MANY_OF_HUNDRED: Final = 80
@@ -28,7 +30,7 @@ _MANY_OF_HUNDRED: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day's column in the small chart: x, y and height in its 480 by 56 box."""
+    """One day's column in the small chart: x, y and height in its box."""
 
     day: date
     count: int
@@ -144,13 +146,13 @@ def answer(text: str, month: Month, *, limit: int, now: datetime) -> Answer:
         volume=_volume(total, per_day, days),
         detail=_detail(total, per_day, month, limit=limit, wrong=wrong),
         bars=_bars(counts) if total else (),
-        first=month.first,
+        first=month.today - timedelta(days=DAYS - 1),
         busiest=max((count, day) for day, count in counts.items()) if total else None,
         last=month.today,
         rows=_rows(good, found),
         mistakes=wrong,
         good_text=good,
-        bar_width=round(480 / days * 0.8, 1),
+        bar_width=round(COLUMN * 0.8, 1),
     )
 
 
@@ -225,11 +227,14 @@ def _papers(number: int) -> str:
 
 def _bars(counts: Mapping[date, int]) -> tuple[Bar, ...]:
     highest = max(counts.values())
-    step = 480 / len(counts)
+    last = max(counts)
     bars = []
-    for place, (day, count) in enumerate(counts.items()):
+    for day, count in counts.items():
         height = round(50 * count / highest, 1)
-        bars.append(Bar(day, count, round(place * step + step * 0.1, 1), 54 - height, height))
+        place = DAYS - 1 - (last - day).days
+        bars.append(
+            Bar(day, count, round((place + 0.1) * COLUMN, 1), round(54 - height, 1), height)
+        )
     return tuple(bar for bar in bars if bar.count)
 
 

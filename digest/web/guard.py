@@ -20,8 +20,8 @@ PAGE_POLICY: Final = (
 
 MAIL_POLICY: Final = (
     "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation; "
-    "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; form-action 'none'; "
-    "base-uri 'none'; frame-ancestors 'self'"
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' https: data:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'self'"
 )
 """A mail shown on the web: it brings its styles along, runs nothing and submits nothing."""
 

@@ -5,6 +5,7 @@ It shows readers' addresses, so it is served on this machine's loopback, under i
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -14,6 +15,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annotation
 from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
 
 from digest.compose import Selection
 from digest.preview import BUDGET, Preview, latest, preview
@@ -27,6 +29,7 @@ from subscribers.profile import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from digest.run import App
     from subscribers.subscriber import Subscriber
@@ -87,12 +90,21 @@ def look(request: Request) -> Look:
 Looked = Annotated[Look, Depends(look)]
 
 
-def create_preview_app(app: App, readers: Sequence[Subscriber] = ()) -> FastAPI:
-    """The preview page of an installation: `readers` at the left, the first one shown at first."""
+def create_preview_app(
+    app: App, readers: Sequence[Subscriber] = (), *, figures: Path | None = None
+) -> FastAPI:
+    """The preview page of an installation: `readers` at the left, the first one shown at first.
+
+    A figure whose file name lies in the folder `figures` is shown from there: the sample's
+    figures are on no server.
+    """
     pages = Pages(
         templates_dir(), base="", brand=app.settings.brand, overlay=app.settings.templates
     )
     web = bare_app(pages)
+    local = sorted(path.name for path in figures.iterdir()) if figures else []
+    if figures:
+        web.mount("/figures", StaticFiles(directory=figures))
 
     def seen(looked: Look) -> Preview:
         now = app.clock()
@@ -128,6 +140,8 @@ def create_preview_app(app: App, readers: Sequence[Subscriber] = ()) -> FastAPI:
         """The HTML part alone, in the colours asked for whatever the system's are."""
         scheme = "@media all" if looked.view == "dark" else "@media not all"
         html = seen(looked).rendered.html.replace(_DARK, scheme)
+        for name in local:
+            html = re.sub(rf'https://[^"\s]*/{re.escape(name)}"', f'/figures/{name}"', html)
         return HTMLResponse(html, headers={**PRIVATE, "content-security-policy": MAIL_POLICY})
 
     web.add_middleware(Guard)

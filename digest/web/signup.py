@@ -6,20 +6,16 @@ answer is given before the address is looked up. What then happens is a mail or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from digest.errors import AddressError, NotFound
-from digest.web.limits import Limits, sign_up_keys
+from digest.errors import AddressError
 from digest.web.preferences import MAX_QUERY, mistakes, zones
 from subscribers.profile import Profile
-from subscribers.subscriber import Cadence, Schedule, Status, Subscriber, normalize_address
+from subscribers.subscriber import Cadence, Schedule, Subscriber, normalize_address
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from digest.run import App
     from digest.web.pages import Form
 
 LINK_LASTS: Final = timedelta(hours=1)
