@@ -45,6 +45,8 @@ class Scheduler:
     """
 
     def __init__(self, ticks: Sequence[Tick]) -> None:
+        # A tick that finds the one before it still at work is skipped, which is meant.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(max_workers=1)},
@@ -63,8 +65,6 @@ class Scheduler:
 
     def __enter__(self) -> Self:
         """Start ticking."""
-        # A tick that finds the one before it still at work is skipped, which is meant.
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler.start()
         return self
 

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import re
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime
 from io import StringIO
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from digest.cli import Commands, app, root
 from digest.cli.environment import environment, read_file
 from digest.cli.terminal import Steps, count, table
+from digest.demo import Mailbox
 from digest.errors import SettingsError
+from digest.store import open_store
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
 
 class Terminal(StringIO):
@@ -90,3 +101,292 @@ def test_a_table_in_a_pipe_is_never_folded_and_shows_what_looks_like_markup() ->
 
 def test_numbers_agree_with_their_nouns() -> None:
     assert [count(n, "paper") for n in (0, 1, 1200)] == ["0 papers", "1 paper", "1,200 papers"]
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a listing of two papers in it, and settings that lead to it."""
+    monkeypatch.chdir(tmp_path)
+    papers = [
+        paper("arxiv:2611.90001", "Forgetting on a Budget: Machine Unlearning"),
+        paper("arxiv:2611.90002", "Zebrafish Learn to Route"),
+    ]
+    write_listing(papers)
+    monkeypatch.setenv("DIGEST_SOURCES", "file:listing.json")
+    monkeypatch.setenv("DIGEST_SMTP_URL", "eml:outbox")
+    return tmp_path
+
+
+def paper(name: str, title: str) -> dict[str, object]:
+    return {"id": name, "title": title, "abstract": "Of things.", "day": 0, "sample": True}
+
+
+def write_listing(papers: Sequence[object]) -> None:
+    listing = {"source": "arxiv", "label": "arXiv", "papers": papers}
+    Path("listing.json").write_text(json.dumps(listing), encoding="utf-8")
+
+
+def call(*words: str, say: str = "") -> Any:  # noqa: ANN401 -- typer's result is private
+    return CliRunner().invoke(app, words, input=say)
+
+
+def well(*words: str, say: str = "") -> str:
+    result = call(*words, say=say)
+    assert result.exit_code == 0, result.output
+    output: str = result.stdout
+    return output
+
+
+def outbox() -> list[str]:
+    return sorted(path.name.partition("-")[0] for path in Path("outbox").glob("*.eml"))
+
+
+def make_due() -> None:
+    """Let the hour of every reader have come."""
+    with open_store("sqlite:///paper-digest.db") as store:
+        for reader in store.subscribers.all():
+            store.subscribers.update(replace(reader, next_due=datetime(2026, 1, 1, tzinfo=UTC)))
+
+
+@pytest.mark.usefixtures("house")
+def test_a_reader_is_added_and_told_what_matches_and_when_it_comes() -> None:
+    well("ingest")
+    said = well(
+        *("subscribers", "add", "Ada@Example.ORG", "-k", "unlearning", "-k", "zebra -fish"),
+        *("--cadence", "daily", "--at", "07:30", "--zone", "Europe/Paris"),
+    )
+    assert re.fullmatch(
+        r"1 paper of the last 7 days matches; next digest \w{3} 07:30 Europe/Paris\n", said
+    )
+    (reader,) = json.loads(well("subscribers", "list", "--json"))
+    assert reader["address"] == "Ada@example.org"
+    assert reader["keywords"] == ["unlearning", "zebra -fish"]
+    assert reader["status"] == "active"
+
+
+@pytest.mark.usefixtures("house")
+def test_without_papers_or_keywords_the_answer_says_so() -> None:
+    said = well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    assert said.startswith("There are no papers yet (paper-digest ingest fetches them); next")
+    well("ingest")
+    said = well("subscribers", "add", "bo@example.org")
+    assert said.startswith("The top ten of 2 papers in the last 7 days; next digest")
+
+
+@pytest.mark.usefixtures("house")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nobody@"], "'nobody@' is no e-mail address"),
+        (["ada@example.org\nBcc: x@example.org"], "is no e-mail address"),
+        (["a@example.org", "-k", "upvotes>many"], "in 'upvotes>many'"),
+        (["a@example.org", "--zone", "Europe/Pariss"], "is no zone"),
+        (["a@example.org", "--at", "7 o'clock"], "is no hour"),
+        (["a@example.org", "--cadence", "hourly"], "hourly"),
+        (["a@example.org", "--limit", "-1"], "--limit"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line_when_a_reader_is_added(
+    words: list[str], said: str
+) -> None:
+    result = call("subscribers", "add", *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+    assert json.loads(well("subscribers", "list", "--json")) == []
+
+
+@pytest.mark.usefixtures("house")
+def test_a_reader_who_is_there_is_not_added_twice() -> None:
+    well("subscribers", "add", "ada@example.org")
+    result = call("subscribers", "add", "ADA@example.org")
+    assert result.exit_code == 1
+    assert "subscribers edit" in result.stderr
+
+
+@pytest.mark.usefixtures("house")
+def test_a_reader_is_changed_paused_resumed_and_forgotten() -> None:
+    well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    well(
+        *("subscribers", "edit", "ada@example.org", "-k", "zebrafish", "--limit", "0"),
+        *("--cadence", "weekly", "--weekday", "friday", "--at", "18:30", "--layout", "titles"),
+    )
+    (reader,) = json.loads(well("subscribers", "list", "--json"))
+    assert reader["keywords"] == ["zebrafish"]
+    assert (reader["limit"], reader["layout"]) == (0, "titles")
+    assert (reader["cadence"], reader["weekday"], reader["at"]) == ("weekly", "friday", "18:30")
+    said = well("subscribers", "show", "ada@example.org")
+    assert "active, every Friday at 18:30; next digest Fri" in said
+    assert "zebrafish (all of them): Papers with zebrafish." in said
+    assert "paused, no digest is due" in well("subscribers", "edit", "ada@example.org", "--pause")
+    assert "24 Dec 2099" in well(
+        *("subscribers", "edit", "ada@example.org", "--pause", "--until", "2099-12-24"),
+        *("--cadence", "daily"),
+    )
+    assert "next digest" in well("subscribers", "edit", "ada@example.org", "--resume")
+    well("subscribers", "edit", "ada@example.org", "--top-ten")
+    assert "(no keywords: top ten)" in well("subscribers", "list")
+    assert call("subscribers", "remove", "ada@example.org", say="n\n").exit_code == 1
+    assert "is forgotten" in well("subscribers", "remove", "ada@example.org", say="y\n")
+    assert "Nobody reads yet" in well("subscribers", "list")
+    assert call("subscribers", "show", "ada@example.org").exit_code == 1
+
+
+@pytest.mark.usefixtures("house")
+@pytest.mark.parametrize(
+    "words",
+    [["--pause", "--resume"], ["--until", "2099-01-01"], ["--top-ten", "-k", "a"]],
+)
+def test_what_contradicts_itself_is_refused(words: list[str]) -> None:
+    well("subscribers", "add", "ada@example.org")
+    assert call("subscribers", "edit", "ada@example.org", *words).exit_code == 2
+
+
+@pytest.mark.usefixtures("house")
+def test_run_sends_what_is_due_once_and_says_when_the_next_comes() -> None:
+    assert "Nobody reads yet" in well("subscribers", "list")
+    well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    assert well("run").startswith("Nothing is due; next digest ")
+    assert well("run", "--quiet") == ""
+    make_due()
+    said = well("run")
+    assert "Listing    2 papers from 1 source  2/2" in said
+    assert "Matching   1 reader, 1 term  1/1" in said
+    assert "Sending    to eml:outbox  1/1" in said
+    assert outbox() == ["ada@example.org"]
+    assert well("run").startswith("Nothing is due; next digest ")
+    assert "nothing to send" in well("run", "--now")
+    assert outbox() == ["ada@example.org"]
+    (sent,) = json.loads(well("deliveries", "--json", "--reader", "ada@example.org"))
+    assert (sent["state"], sent["papers"], sent["kind"]) == ("accepted", 1, "digest")
+    assert "accepted" in well("deliveries")
+
+
+@pytest.mark.usefixtures("house")
+def test_a_welcome_is_sent_at_once() -> None:
+    well("ingest")
+    said = well("subscribers", "add", "ada@example.org", "-k", "unlearning", "--welcome")
+    assert "Welcome to ada@example.org: accepted" in said
+    said = well("subscribers", "add", "bo@example.org", "-k", "nothing", "--welcome")
+    assert "no welcome was sent" in said
+    assert outbox() == ["ada@example.org"]
+
+
+@pytest.mark.usefixtures("house")
+def test_a_preview_writes_files_and_marks_nothing_as_sent() -> None:
+    well("ingest")
+    well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    for _ in range(2):
+        said = well("preview", "ada@example.org", "--out", "previews")
+        assert "1 matched, 1 in the mail, 2 looked at" in said
+        assert "Subject: 1 new: Forgetting on a Budget" in said
+    assert "Forgetting on a" in Path("previews/ada@example.org.txt").read_text(encoding="utf-8")
+    assert "<html" in Path("previews/ada@example.org.html").read_text(encoding="utf-8")
+    assert "Nothing was sent yet" in well("deliveries")
+    well("subscribers", "add", "bo@example.org", "-k", "nothing at all")
+    assert "no mail: nothing matched, 2 looked at" in well("preview", "bo@example.org")
+
+
+@pytest.mark.usefixtures("house")
+def test_an_item_that_is_no_paper_is_shown_and_the_others_live() -> None:
+    write_listing([paper("arxiv:2611.90001", "Good"), {"title": "No id"}, 7])
+    result = call("ingest")
+    assert result.exit_code == 0
+    assert "1 paper from 1 source" in result.stdout
+    assert "2 items skipped, no paper" in result.stderr
+
+
+def test_a_source_that_is_not_there_is_told_and_made_up_for_by_the_next_run(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    make_due()
+    listing = house / "listing.json"
+    listing.rename(house / "away.json")
+    result = call("run", "--quiet")
+    assert result.exit_code == 1
+    assert "file" in result.stderr
+    assert result.stdout == ""
+    (house / "away.json").rename(listing)
+    make_due()
+    well("run")
+    assert outbox() == ["ada@example.org"]
+    monkeypatch.setenv("DIGEST_SOURCES", "nonsense")
+    result = call("ingest")
+    assert result.exit_code == 1
+    assert "there is no source 'nonsense': known are arxiv" in result.stderr
+
+
+def test_a_relay_that_is_not_there_is_told_with_advice_and_loses_nothing(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        nobody = listening.getsockname()[1]
+    monkeypatch.setenv("DIGEST_SMTP_URL", f"smtp://127.0.0.1:{nobody}")
+    monkeypatch.setenv("DIGEST_FROM", "Paper Digest <digest@example.org>")
+    well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    make_due()
+    result = call("run")
+    assert result.exit_code == 1
+    assert "1 of 1 mail wait for the next run" in result.stdout
+    assert "Nothing listens there" in result.stderr
+    with Mailbox(house / "mails") as mailbox:
+        monkeypatch.setenv("DIGEST_SMTP_URL", f"smtp://127.0.0.1:{mailbox.port}")
+        assert "1/1" in well("run")
+        assert "Nothing is due" in well("run")
+    assert (house / "mails" / "ada.eml").exists()
+
+
+@pytest.mark.usefixtures("house")
+def test_wrong_settings_are_all_told_and_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_PORT", "eighty")
+    monkeypatch.setenv("DIGEST_PUBIC_URL", "https://example.org")
+    result = call("run")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "DIGEST_PORT is 'eighty': a port, as in 8000",
+        "DIGEST_PUBIC_URL is '***': there is no such setting; did you mean DIGEST_PUBLIC_URL?",
+    ]
+    assert not Path("paper-digest.db").exists()
+
+
+@pytest.mark.usefixtures("house")
+def test_a_database_that_is_none_is_one_line_and_where_it_happened_only_on_request() -> None:
+    Path("paper-digest.db").write_bytes(b"this is no database, whatever its name says" * 50)
+    result = call("subscribers", "list")
+    assert result.exit_code == 1
+    assert "paper-digest.db" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Traceback" in call("--debug", "subscribers", "list").stderr
+
+
+def test_a_file_that_is_in_the_way_is_named_in_one_line(house: Path) -> None:
+    (house / "out").write_text("a file where a folder should be", encoding="utf-8")
+    well("ingest")
+    well("subscribers", "add", "ada@example.org")
+    result = call("preview", "ada@example.org")
+    assert result.exit_code == 1
+    assert result.stderr == "File exists: out\n"
+
+
+def test_a_mistake_of_ours_is_one_line_too() -> None:
+    broken = typer.Typer(cls=Commands, pretty_exceptions_enable=False)
+    broken.callback()(root)
+
+    @broken.command()
+    def divide() -> None:
+        raise ZeroDivisionError("by zero")
+
+    result = CliRunner().invoke(broken, ["divide"])
+    assert result.exit_code == 70
+    assert result.stderr == (
+        "This is a mistake in Paper Digest, not yours: ZeroDivisionError: by zero"
+        " (paper-digest --debug shows where)\n"
+    )
+    assert "Traceback" in CliRunner().invoke(broken, ["--debug", "divide"]).stderr
+
+
+def test_an_unknown_command_is_two_lines_and_a_2() -> None:
+    result = call("subscribe")
+    assert result.exit_code == 2
+    assert "No such command 'subscribe'" in result.stderr

@@ -8,8 +8,6 @@ the program itself is one line too, and `paper-digest --debug COMMAND` shows whe
 from __future__ import annotations
 
 import sys
-import traceback
-from importlib.metadata import version
 from typing import Annotated, Any, Final
 
 import typer
@@ -50,6 +48,9 @@ class Commands(TyperGroup):
         except PaperDigestError as error:
             self._show(ctx, str(error))
             raise typer.Exit(error.exit_code) from error
+        except OSError as error:
+            self._show(ctx, f"{error.strerror or error}: {error.filename or 'no file named'}")
+            raise typer.Exit(1) from error
         except Exception as error:
             said = f"{type(error).__name__}: {error}".splitlines()[0]
             where = "" if ctx.params["debug"] else " (paper-digest --debug shows where)"
@@ -58,6 +59,8 @@ class Commands(TyperGroup):
 
     def _show(self, ctx: Any, said: str) -> None:  # noqa: ANN401
         if ctx.params["debug"]:
+            import traceback
+
             traceback.print_exc()
         typer.echo(said, err=True)
 
@@ -79,6 +82,8 @@ app = typer.Typer(
 
 def _say_version(asked: bool) -> None:  # noqa: FBT001 -- typer's way
     if asked:
+        from importlib.metadata import version
+
         typer.echo(f"paper-digest {version('paper-digest')}")
         raise typer.Exit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -20,6 +21,8 @@ from digest.errors import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import uvicorn
 
     from digest.run import App
     from digest.store.glance import Idle
@@ -113,9 +116,11 @@ def serve(
             Tick("sources", ASK_SOURCES, lambda: _ask(house)),
             Tick("due", LOOK_FOR_DUE, lambda: _send_due(house, lambda: server.should_exit)),
         )
-        _end_well_on_signals()
+        _end_well_on_signals(server)
         with Scheduler(ticks):
-            typer.echo(f"Paper Digest on {address_of(listening)}. Ctrl-C ends.")
+            public = house.settings.public_url
+            known_as = f" for {public}" if public else ""
+            typer.echo(f"Paper Digest on {address_of(listening)}{known_as}. Ctrl-C ends.")
             server.run(sockets=[listening])
     typer.echo("Ended; nothing was left half done.")
 
@@ -166,8 +171,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((name, port), family=family, backlog=2048)
     except OSError as error:
+        why = os.strerror(error.errno or 0)
         raise Conflict(
-            f"Cannot listen on {host} port {port} ({error.strerror}): set another DIGEST_PORT"
+            f"cannot listen on {host} port {port} ({why}): set another DIGEST_PORT"
         ) from error
 
 
@@ -179,6 +185,8 @@ def address_of(listening: socket.socket) -> str:
 
 
 def _log_to_stderr() -> None:
+    # One line a request is too much, and some sources take their key in the address.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.Formatter.converter = time.gmtime
     logging.basicConfig(
         level=logging.INFO,
@@ -188,7 +196,7 @@ def _log_to_stderr() -> None:
     )
 
 
-def _end_well_on_signals() -> None:
+def _end_well_on_signals(server: uvicorn.Server) -> None:
     """Let the server end first, then the tick that is running; a second signal ends at once.
 
     uvicorn takes both signals for itself and, once it has stopped, raises them again for whoever
@@ -196,6 +204,7 @@ def _end_well_on_signals() -> None:
     """
 
     def once(number: int, _frame: object) -> None:
+        server.should_exit = True
         signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGTERM, signal.SIGINT):
