@@ -1,19 +1,16 @@
-"""What goes into one reader's digest, and in which words. Pure: everything is an argument.
+"""The words of one reader's digest, for what `selection` decided. Pure: everything is an argument.
 
-`select` decides (and is frozen in the delivery's row); `compose` finds the words for what was
-decided, today or when the digest is looked at again.
+The same selection gives the same words whenever the digest is looked at again.
 """
 
 from __future__ import annotations
 
-import json
-import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from digest.match import Reason, ReasonKind
+from digest.match import ReasonKind
 from digest.phrases import (
     NBSP,
     authors_line,
@@ -26,16 +23,14 @@ from digest.phrases import (
     since_words,
     summary_of,
 )
-from subscribers.profile import Layout, Profile
-from subscribers.query import Query, check
+from subscribers.profile import Layout
 from subscribers.subscriber import Cadence, Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from collections.abc import Set as AbstractSet
 
-    from digest.match import Match
     from digest.papers import Paper
+    from digest.selection import Pick, Selection
 
 FULL_CARDS: Final = 8
 SUBJECT_WIDTH: Final = 78
@@ -43,96 +38,6 @@ PREHEADER_WIDTH: Final = 90
 SNIPPET_WIDTH: Final = 90
 PROMISE: Final = "Links go straight to the papers. We do not track what you open."
 ARXIV_THANKS: Final = "Thank you to arXiv for use of its open access interoperability."
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """One paper of a digest: the interest it stands under, why, and all interests it fits."""
-
-    paper: int
-    profile: int
-    line: int
-    score: float
-    reasons: tuple[Reason, ...]
-    interests: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What was decided for one digest; everything else of the mail can be rebuilt from it.
-
-    `matched` counts every match of the window, `looked_at` every paper; `since` (UTC) is None
-    for a first digest. `incomplete` are sentences about sources that did not answer fully.
-    """
-
-    kind: str
-    picks: tuple[Pick, ...]
-    matched: int
-    looked_at: int
-    since: datetime | None
-    until: datetime
-    incomplete: tuple[str, ...] = ()
-    note: str = ""
-    top_ten: bool = False
-
-    @property
-    def papers(self) -> frozenset[int]:
-        """The numbers of its papers."""
-        return frozenset(pick.paper for pick in self.picks)
-
-    def pack(self) -> bytes:
-        """A few hundred bytes for the delivery's row."""
-        fields = {
-            "v": 1,
-            "kind": self.kind,
-            "matched": self.matched,
-            "looked_at": self.looked_at,
-            "since": self.since.isoformat() if self.since else None,
-            "until": self.until.isoformat(),
-            "incomplete": self.incomplete,
-            "note": self.note,
-            "top_ten": self.top_ten,
-            "picks": [
-                [
-                    one.paper,
-                    one.profile,
-                    one.line,
-                    round(one.score, 4),
-                    [reason.pack() for reason in one.reasons],
-                    one.interests,
-                ]
-                for one in self.picks
-            ],
-        }
-        return zlib.compress(json.dumps(fields, separators=(",", ":")).encode())
-
-    @classmethod
-    def unpack(cls, data: bytes) -> Selection:
-        """A selection packed by `pack`."""
-        fields: dict[str, Any] = json.loads(zlib.decompress(data))
-        since = fields["since"]
-        return cls(
-            kind=fields["kind"],
-            matched=fields["matched"],
-            looked_at=fields["looked_at"],
-            since=datetime.fromisoformat(since) if since else None,
-            until=datetime.fromisoformat(fields["until"]),
-            incomplete=tuple(fields["incomplete"]),
-            note=fields["note"],
-            top_ten=fields["top_ten"],
-            picks=tuple(
-                Pick(paper, profile, line, score, tuple(map(Reason.unpack, reasons)), tuple(names))
-                for paper, profile, line, score, reasons, names in fields["picks"]
-            ),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Miss:
-    """A paper that matched and is not in the digest, and what stopped it."""
-
-    paper: int
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,114 +87,6 @@ class Digest:
     thanks: str
 
 
-def interest(profile: Profile, line: int) -> str:
-    """The heading a match stands under: the profile's name, else its line, else the top ten."""
-    if profile.name:
-        return profile.name
-    query = readable(profile)
-    names = {one.number: one.name for one in query.lines}
-    return names.get(line) or ("Top ten" if query.is_empty else profile.text.strip())
-
-
-def readable(profile: Profile) -> Query:
-    """The query of a profile; lines that were stored with a mistake are left out."""
-    return check(profile.text)[0]
-
-
-def select(
-    reader: Subscriber,
-    papers: Mapping[int, Paper],
-    matches: Sequence[Sequence[Match]],
-    *,
-    already: AbstractSet[int] = frozenset(),
-    kind: str = "digest",
-    since: datetime | None = None,
-    until: datetime,
-    looked_at: int,
-    incomplete: Sequence[str] = (),
-    note: str = "",
-) -> Selection:
-    """Decide what one digest holds.
-
-    `papers` are the candidates of the reader's window by number, `matches` the matches per
-    profile, best first; those of other papers, of muted words or authors, and of what was sent
-    already are passed over. A paper stands once, under the first interest it fits.
-    """
-    picks: dict[int, Pick] = {}
-    fits: set[int] = set()
-    for position, profile in enumerate(reader.profiles):
-        top_ten = readable(profile).is_empty
-        taken = 0
-        for match in matches[position]:
-            paper = papers.get(match.paper)
-            if paper is None or match.paper in already or muted(reader, paper):
-                continue
-            if match.score < profile.lowest_score:
-                continue
-            fits.add(match.paper)
-            name = interest(profile, match.line)
-            known = picks.get(match.paper)
-            if known is not None:
-                picks[match.paper] = _also(known, match, name)
-            elif not profile.limit or taken < profile.limit:
-                taken += 1
-                also = (interest(profile, line) for line in match.also_lines)
-                names = tuple(dict.fromkeys((name, *also)))
-                picks[match.paper] = Pick(
-                    match.paper, position, match.line, match.score, match.reasons, names
-                )
-        if top_ten and len(reader.profiles) == 1:
-            fits = set(picks)
-    return Selection(
-        kind=kind,
-        picks=tuple(picks.values()),
-        matched=len(fits),
-        looked_at=looked_at,
-        since=since,
-        until=until,
-        incomplete=tuple(incomplete),
-        note=note,
-        top_ten=all(readable(profile).is_empty for profile in reader.profiles),
-    )
-
-
-def near_misses(
-    reader: Subscriber,
-    papers: Mapping[int, Paper],
-    matches: Sequence[Sequence[Match]],
-    selection: Selection,
-    *,
-    already: AbstractSet[int] = frozenset(),
-) -> tuple[Miss, ...]:
-    """What matched and is not in the selection, and what stopped each, best first."""
-    misses: dict[int, Miss] = {}
-    for profile, found in zip(reader.profiles, matches, strict=True):
-        for match in found:
-            paper = papers.get(match.paper)
-            if paper is None or match.paper in selection.papers or match.paper in misses:
-                continue
-            if match.paper in already:
-                why = "it was in an earlier digest"
-            elif mute := muted(reader, paper):
-                why = mute
-            elif match.score < profile.lowest_score:
-                why = f"its score {match.score:.1f} is below {profile.lowest_score:.1f}"
-            else:
-                why = f"it came after the best {profile.limit}"
-            misses[match.paper] = Miss(match.paper, why)
-    return tuple(misses.values())
-
-
-def muted(reader: Subscriber, paper: Paper) -> str:
-    """Which mute of the reader keeps the paper out, or nothing."""
-    text = f" {paper.title} {paper.abstract} ".casefold()
-    for word in reader.muted_words:
-        if f" {word.casefold()} " in text:
-            return f"you muted {word}"
-    names = {author.name.casefold() for author in paper.authors}
-    return next((f"you muted {one}" for one in reader.muted_authors if one.casefold() in names), "")
-
-
 def compose(reader: Subscriber, selection: Selection, papers: Mapping[int, Paper]) -> Digest:
     """The words for a selection, for that reader.
 
@@ -326,13 +123,6 @@ def compose(reader: Subscriber, selection: Selection, papers: Mapping[int, Paper
         )
         else "",
     )
-
-
-def _also(pick: Pick, match: Match, name: str) -> Pick:
-    """The pick, now also there for another interest; its why line names both."""
-    new = tuple(reason for reason in match.reasons if reason not in pick.reasons)
-    names = tuple(dict.fromkeys((*pick.interests, name)))
-    return Pick(pick.paper, pick.profile, pick.line, pick.score, (*pick.reasons, *new), names)
 
 
 def _groups(

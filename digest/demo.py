@@ -139,7 +139,7 @@ def _asked(reader: Subscriber) -> str:
 
 
 def _told(delivery: Delivery) -> tuple[str, str, str]:
-    from digest.compose import Selection
+    from digest.selection import Selection
 
     selection = Selection.unpack(delivery.selection)
     matched = selection.looked_at if selection.top_ten else selection.matched

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from digest.compose import Selection, compose, near_misses
+from digest.compose import compose
 from digest.mail import Letter, to_bytes
 from digest.match import match
 from digest.run import FIRST, GRACE, consider, digest_links
+from digest.selection import Selection, near_misses
 from subscribers.finding import Reading, holds, is_excluded, signal_of
 from subscribers.profile import Layout, Profile
 from subscribers.query import check
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from digest.compose import Digest, Miss
+    from digest.compose import Digest
     from digest.errors import QueryError
     from digest.papers import Paper
     from digest.render import Rendered
     from digest.run import App
+    from digest.selection import Miss
     from digest.store.deliveries import Delivery
 
 BUDGET: Final = 90_000
@@ -82,7 +84,7 @@ class Preview:
             new = "new " if self.selection.matched else ""
             return f"no mail: nothing {new}matched, {looked}"
         verb = "sent" if self.delivery else "in the mail"
-        return f"{self.selection.matched:,} matched, {len(self.selection.picks)} {verb}, {looked}"
+        return f"{matched(self.selection):,} matched, {len(self.selection.picks)} {verb}, {looked}"
 
     @property
     def whys(self) -> tuple[Line, ...]:
@@ -154,6 +156,11 @@ def latest(app: App, reader: Subscriber, *, now: datetime, layout: Layout | None
         if delivery.kind in {"digest", "welcome"}
     ]
     return sent(app, made[0], layout=layout) if made else upcoming
+
+
+def matched(selection: Selection) -> int:
+    """How many papers matched; of a top ten, everything did."""
+    return selection.looked_at if selection.top_ten else selection.matched
 
 
 def stranger(app: App, text: str, now: datetime) -> Subscriber:

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from digest.channels import Channel
-    from digest.compose import Digest, Miss, Selection
+    from digest.compose import Digest
     from digest.delivery import Outgoing, Sent
     from digest.match import Match
     from digest.papers import Paper
     from digest.render import DigestLinks, Rendered, Renderer
+    from digest.selection import Miss, Selection
     from digest.settings import Settings
     from digest.sources import Fetch, Source
     from digest.sources.http import Polite
@@ -266,8 +267,8 @@ def consider(
 
     A reader that is not stored (number 0) has no ledger and looks at the last seven days.
     """
-    from digest.compose import Selection, near_misses, select  # noqa: PLC0415
     from digest.match import match  # noqa: PLC0415 -- needed where something is matched
+    from digest.selection import Selection, near_misses, select  # noqa: PLC0415
 
     last = app.store.deliveries.last_sent([reader.number for reader in readers])
     reach = max(reader.schedule.cadence.period for reader in readers) + GRACE
@@ -335,9 +336,10 @@ def digest_links(app: App, reader: Subscriber, delivery_id: str) -> DigestLinks:
 
 def _outgoing(app: App, delivery: Delivery) -> Outgoing:
     """The message of a delivery, built from what was frozen for it."""
-    from digest.compose import Selection, compose  # noqa: PLC0415
+    from digest.compose import compose  # noqa: PLC0415
     from digest.delivery import Outgoing  # noqa: PLC0415
     from digest.mail import Letter, to_bytes  # noqa: PLC0415
+    from digest.selection import Selection  # noqa: PLC0415
 
     settings = app.settings
     reader = app.store.subscribers.by_number(delivery.subscriber)

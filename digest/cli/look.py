@@ -118,6 +118,6 @@ def _described(row: Delivery) -> dict[str, object]:
 
 
 def _papers(row: Delivery) -> int:
-    from digest.compose import Selection
+    from digest.selection import Selection
 
     return len(Selection.unpack(row.selection).picks)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from digest.compose import compose, select
+from digest.compose import compose
 from digest.match import match
+from digest.selection import select
 from digest.web.preferences import Mistake, mistakes
 from subscribers.profile import Layout, Profile
 from subscribers.query import check

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
-from digest.compose import Selection, compose
+from digest.compose import compose
 from digest.errors import LinkError, NotFound
 from digest.render import DigestLinks
+from digest.selection import Selection
 from digest.web.guard import MAIL_POLICY
 from digest.web.pages import PRIVATE
 from subscribers.links import Purpose

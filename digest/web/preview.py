@@ -5,9 +5,9 @@ It shows readers' addresses, so it is served on this machine's loopback, under i
 
 from __future__ import annotations
 
-import re
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -17,10 +17,10 @@ from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annot
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-from digest.compose import Selection
-from digest.preview import BUDGET, Preview, latest, preview
+from digest.preview import BUDGET, Preview, latest, matched, preview
 from digest.render import templates_dir
 from digest.run import consider
+from digest.selection import Selection
 from digest.web import bare_app
 from digest.web.guard import MAIL_POLICY, Guard
 from digest.web.pages import PRIVATE, Pages
@@ -29,7 +29,6 @@ from subscribers.profile import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from digest.run import App
     from subscribers.subscriber import Subscriber
@@ -42,6 +41,9 @@ VIEWS: Final = {
     "source": "Source",
 }
 NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
+FIGURES: Final = Path(__file__).parent.parent / "sample" / "figures"
+SAMPLE_HOST: Final = "https://papers.example.org/figures/"
+"""Where the sample says its figures are; they are on no server, so the page shows ours."""
 _DARK: Final = "@media (prefers-color-scheme: dark)"
 
 
@@ -90,21 +92,13 @@ def look(request: Request) -> Look:
 Looked = Annotated[Look, Depends(look)]
 
 
-def create_preview_app(
-    app: App, readers: Sequence[Subscriber] = (), *, figures: Path | None = None
-) -> FastAPI:
-    """The preview page of an installation: `readers` at the left, the first one shown at first.
-
-    A figure whose file name lies in the folder `figures` is shown from there: the sample's
-    figures are on no server.
-    """
+def create_preview_app(app: App, readers: Sequence[Subscriber] = ()) -> FastAPI:
+    """The preview page of an installation: `readers` at the left, the first one shown at first."""
     pages = Pages(
         templates_dir(), base="", brand=app.settings.brand, overlay=app.settings.templates
     )
     web = bare_app(pages)
-    local = sorted(path.name for path in figures.iterdir()) if figures else []
-    if figures:
-        web.mount("/figures", StaticFiles(directory=figures))
+    web.mount("/figures", StaticFiles(directory=FIGURES))
 
     def seen(looked: Look) -> Preview:
         now = app.clock()
@@ -140,8 +134,7 @@ def create_preview_app(
         """The HTML part alone, in the colours asked for whatever the system's are."""
         scheme = "@media all" if looked.view == "dark" else "@media not all"
         html = seen(looked).rendered.html.replace(_DARK, scheme)
-        for name in local:
-            html = re.sub(rf'https://[^"\s]*/{re.escape(name)}"', f'/figures/{name}"', html)
+        html = html.replace(SAMPLE_HOST, "/figures/")
         return HTMLResponse(html, headers={**PRIVATE, "content-security-policy": MAIL_POLICY})
 
     web.add_middleware(Guard)
@@ -190,11 +183,11 @@ def _listed(app: App, readers: Sequence[Subscriber], shown: str) -> list[Listed]
 def _outcome(app: App, reader: Subscriber, upcoming: Selection) -> str:
     """What the reader gets next, or got last where nothing is to come."""
     if upcoming.picks:
-        return f"{upcoming.matched:,} matched, next mail holds {len(upcoming.picks)}"
+        return f"{matched(upcoming):,} matched, next mail holds {len(upcoming.picks)}"
     for delivery in app.store.deliveries.history(reader.number, limit=10):
         if delivery.kind in {"digest", "welcome"}:
             made = Selection.unpack(delivery.selection)
-            return f"{made.matched:,} matched, {len(made.picks)} in the mail"
+            return f"{matched(made):,} matched, {len(made.picks)} in the mail"
     return f"no mail: nothing matched, {upcoming.looked_at:,} looked at"
 
 
