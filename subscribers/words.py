@@ -60,7 +60,7 @@ _PLAIN: Final = re.compile(
 )
 _FULL: Final = re.compile(
     rf"""{_SIGNED}
-    | [{_CJK}]
+    | [{_CJK}][\u3099\u309a\uff9e\uff9f]?
     | [{_GREEK}][{_GREEK}\u0300-\u036f]*
     | (?:\{{[A-Za-z]{{1,12}}\}}(?=[a-z]) | {_LETTER} | {_ACCENT})
       (?:{_LETTER} | [{_MARKS}] | {_ACCENT} | {_SUBSCRIPT} | (?<=[0-9])\.(?=[0-9]))*
@@ -74,7 +74,7 @@ _TEX_MARKS: Final = re.compile(r"\\[\"'`^~=.]|\\[cvuHkrdb](?=\{)|[{}$_\\]")
 _COMBINING: Final = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\u200c\u200d]")
 _SPECIAL: Final = str.maketrans(
     {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "ı": "i"}
-    | {"æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "þ": "th", "Þ": "Th", "ħ": "h", "ŋ": "n"}
+    | {"æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "þ": "th", "Þ": "Th", "ħ": "h", "Ħ": "H", "ŋ": "n", "Ŋ": "N"}
 )
 _ACRONYM_PLURAL: Final = re.compile(r".*[A-Z][A-Za-z0-9]*[A-Z0-9]s")
 _ACRONYM_SHARE: Final = 0.4
@@ -129,8 +129,11 @@ def _fold_piece(piece: str) -> tuple[_Part, ...]:
         name = _GREEK_COMMANDS.get(piece[1:].lower())
         return (_Part(name, name, 0, end),) if name else ()
     written = plain(_TEX_MARKS.sub("", piece) if _TEX.search(piece) or "$" in piece else piece)
-    if not written:
-        return ()
+    pieces = [found[0] for found in scanner(written).finditer(written)]
+    if pieces not in ([piece], [written]):
+        # What is left without accents and compatibility forms is other pieces: ½ is 1 and 2.
+        again = (part for each in pieces for part in parts(each))
+        return tuple(_Part(word, bare, 0, end) for word, bare, _, _ in again)
     lower = written.casefold()
     if lower[0] in _GREEK_NAMES and all(letter in _GREEK_NAMES for letter in lower):
         name = _GREEK_NAMES[lower] if len(lower) == 1 else lower

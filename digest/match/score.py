@@ -38,6 +38,8 @@ _FIELD_STRENGTH: Final = {
     Field.AUTHOR: 24, Field.ID: 24, Field.ORG: 16, Field.CATEGORY: 0, Field.SOURCE: 0,
 }  # fmt: skip
 _COEFFICIENT_UNIT: Final = 1000
+SUM_UNIT: Final = _COEFFICIENT_UNIT * _STRENGTH_UNIT
+"""What a sum of coefficient x rarity x strength is counted in, to a thousandth of a point."""
 _TREND_HALF_LIFE_HOURS: Final = 48.0
 _FRESH_HALF_LIFE_HOURS: Final = 72.0
 _LEAST_HOURS: Final = 6.0
@@ -162,5 +164,5 @@ def _counts(part: Node) -> bool:
 
 
 def line_points(total: int) -> int:
-    """Thousandths of a point, from a sum of coefficient x rarity x strength."""
-    return round(total / (_COEFFICIENT_UNIT * _STRENGTH_UNIT))
+    """Thousandths of a point, from a sum of coefficient x rarity x strength; at least one."""
+    return max(round(total / SUM_UNIT), 1)
