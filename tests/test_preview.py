@@ -73,9 +73,6 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    figures = tmp_path / "figures"
-    figures.mkdir()
-    (figures / "2611.90001.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     settings = Settings(
         database_url=f"sqlite:///{tmp_path}/papers.db",
         smtp_url=f"eml:{tmp_path}/out",
@@ -96,7 +93,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         ada = reader("ada", "mixture of experts\nunlearning -image")
         emre = reader("emre", "zebrafish")
         app = App(settings, store, lambda: NOW)
-        with serving(create_preview_app(app, [ada, emre], figures=figures)) as site:
+        with serving(create_preview_app(app, [ada, emre])) as site:
             yield House(app, site, ada, emre)
 
 
