@@ -74,7 +74,8 @@ _TEX_MARKS: Final = re.compile(r"\\[\"'`^~=.]|\\[cvuHkrdb](?=\{)|[{}$_\\]")
 _COMBINING: Final = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\u200c\u200d]")
 _SPECIAL: Final = str.maketrans(
     {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "ı": "i"}
-    | {"æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "þ": "th", "Þ": "Th", "ħ": "h", "Ħ": "H", "ŋ": "n", "Ŋ": "N"}
+    | {"æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "þ": "th", "Þ": "Th"}
+    | {"ħ": "h", "Ħ": "H", "ŋ": "n", "Ŋ": "N"}
 )
 _ACRONYM_PLURAL: Final = re.compile(r".*[A-Z][A-Za-z0-9]*[A-Z0-9]s")
 _ACRONYM_SHARE: Final = 0.4
