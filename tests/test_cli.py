@@ -21,6 +21,7 @@ from digest.cli.terminal import Steps, count, table
 from digest.demo import Mailbox
 from digest.errors import SettingsError
 from digest.store import open_store
+from digest.testing import FixtureServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -315,6 +316,19 @@ def test_a_source_that_is_not_there_is_told_and_made_up_for_by_the_next_run(
     result = call("ingest")
     assert result.exit_code == 1
     assert "there is no source 'nonsense': known are arxiv" in result.stderr
+
+
+def test_a_server_that_will_not_answer_is_told_in_one_line_for_all_its_days(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FixtureServer() as nowhere:
+        monkeypatch.setenv("DIGEST_SOURCES", "hf")
+        monkeypatch.setenv("DIGEST_HF_URL", nowhere.url)
+        result = call("ingest", "--quiet")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert re.match(r"Daily Papers .* \(\d days from .*; asked again next time", line)
+    assert (house / "paper-digest.db").exists()
 
 
 def test_a_relay_that_is_not_there_is_told_with_advice_and_loses_nothing(

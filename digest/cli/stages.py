@@ -16,6 +16,7 @@ from digest.settings import mask_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
 
     from digest.delivery import Sent
     from digest.papers import PaperId
@@ -137,11 +138,15 @@ def _from_sources(report: IngestReport) -> str:
 
 def _troubles(report: IngestReport) -> list[Trouble]:
     troubles = [Trouble(failure) for failure in report.failed]
+    lacking: dict[tuple[str, str, bool], list[date]] = {}
     for fetch in report.fetches:
         if not fetch.state.complete:
             note = fetch.note or f"is {fetch.state.value}"
-            said = f"{fetch.label} {note} ({fetch.day}); asked again next time"
-            troubles.append(Trouble(said, failed=fetch.state.value not in _PASSING))
+            failed = fetch.state.value not in _PASSING
+            lacking.setdefault((fetch.label, note, failed), []).append(fetch.day)
+    for (label, note, failed), days in lacking.items():
+        troubles.append(Trouble(f"{label} {note} ({_days(days)}); asked again next time", failed))
+    for fetch in report.fetches:
         if fetch.skipped:
             number = count(len(fetch.skipped), "item")
             named = "; ".join(fetch.skipped[:_SHOWN])
@@ -149,6 +154,12 @@ def _troubles(report: IngestReport) -> list[Trouble]:
             said = f"{fetch.label} ({fetch.day}): {number} skipped, no paper: {named}{more}"
             troubles.append(Trouble(said, failed=False))
     return troubles
+
+
+def _days(days: Sequence[date]) -> str:
+    if len(days) == 1:
+        return f"{days[0]}"
+    return f"{len(days)} days from {min(days)} to {max(days)}"
 
 
 def _refusals(done: Sequence[Sent]) -> list[Trouble]:
