@@ -5,16 +5,18 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from loopback import Answer, Site, serving
 
-from digest.run import App
+from digest.papers import Listing, Paper, PaperId
+from digest.run import App, issue
 from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
+from digest.web.guard import MAIL_POLICY
 from subscribers.links import Purpose
 from subscribers.profile import Layout, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber
@@ -384,6 +386,103 @@ class TestSettings:
         page = house.save(house.fields(**{"text-0": hostile, "name-0": hostile})).text
         assert "<script>" not in page
         assert "{{ 7*7 }}" in page
+
+
+def paper(number: int, title: str, abstract: str = "") -> Paper:
+    return Paper(
+        PaperId("arxiv", f"2611.{number:05}"),
+        title,
+        abstract=abstract,
+        url=f"https://arxiv.org/abs/2611.{number:05}",
+        listings=(Listing("arxiv", "arXiv", date(2026, 11, 19)),),
+    )
+
+
+PAPERS = (
+    paper(1, "Routing a Mixture of Experts"),
+    paper(2, "Unlearning without Images"),
+    paper(3, "A <script>alert(1)</script> of Paints", "Nothing about any of it."),
+)
+
+
+@pytest.fixture
+def listed(house: House) -> House:
+    """The installation with three papers in it."""
+    house.app.store.papers.ingest(PAPERS, NOW)
+    return house
+
+
+class TestTheDigestOnline:
+    def path(self, house: House) -> str:
+        issue(house.app, everybody=True)
+        (delivery,) = house.app.store.deliveries.history(house.number)
+        return "/v/" + house.app.links.token(Purpose.VIEW, delivery.public_id)
+
+    def test_it_is_the_mail_without_what_is_the_readers_own(self, listed: House) -> None:
+        answer = listed.site.get(self.path(listed))
+        assert answer.status == 200
+        assert PAPERS[0].title.partition(" a ")[0] in answer.text
+        assert ADDRESS not in answer.text
+        assert not re.search(PUBLIC + "/[mpuf]/", answer.text)
+        assert f'href="{PUBLIC}"' in answer.text, "Get your own"
+        assert answer.headers["content-security-policy"] == MAIL_POLICY
+        assert answer.headers["cache-control"] == "no-store"
+
+    def test_it_stays_when_the_reader_asks_for_something_else(self, listed: House) -> None:
+        path = self.path(listed)
+        listed.put(replace(listed.reader, profiles=(Profile("zebrafish"),)))
+        assert "Experts" in listed.site.get(path).text
+
+    def test_it_goes_with_the_reader(self, listed: House) -> None:
+        path = self.path(listed)
+        listed.app.store.subscribers.remove(listed.reader)
+        assert listed.site.get(path).status == 404
+
+
+class TestTheFrontPage:
+    def test_it_answers_what_a_text_brings(self, listed: House) -> None:
+        page = listed.site.get("/digest/?q=experts%0Azebrafish").text
+        assert "About 2 papers a week" in page
+        assert re.findall(r'scope="row">([^<]*)', page) == ["experts", "zebrafish"]
+        assert "<mark>Experts</mark>" in page
+
+    @pytest.mark.parametrize(
+        ("query", "said"),
+        [
+            ("", "The 10 papers people talk about"),
+            ("-x", "The 10 papers people talk about"),
+            ("zebrafish", "Nothing in the last 2 days"),
+            ("%22a", "Not yet a question"),
+            ("zebra%00fish%FF%ED%A0%80", "Nothing in the last 2 days"),
+            ("x" * 6000, "Not yet a question"),
+        ],
+    )
+    def test_it_has_an_answer_to_everything(self, listed: House, query: str, said: str) -> None:
+        answer = listed.site.get(f"/?q={query}")
+        assert answer.status == 200
+        assert said in answer.text
+        assert "<script>alert" not in answer.text
+
+    def test_without_papers_it_says_so(self, house: House) -> None:
+        assert "No papers are here yet" in house.site.get("/?q=experts").text
+
+    def test_the_mail_it_would_be(self, listed: House) -> None:
+        answer = listed.site.get("/mail?q=experts%0A%22broken")
+        assert "Experts" in answer.text
+        assert answer.headers["content-security-policy"] == MAIL_POLICY
+        assert "you@example.org" not in answer.text
+
+    @pytest.mark.parametrize("kind", ["rss", "atom", "json"])
+    def test_a_feed_of_any_text(self, listed: House, kind: str) -> None:
+        found = listed.site.get(f"/feed.{kind}?q=experts%0A%22broken")
+        assert "Mixture of Experts" in found.text
+        assert "Unlearning" not in found.text
+        assert f"{PUBLIC}/feed.{kind}?q=experts" in found.text
+        everything = listed.site.get(f"/feed.{kind}").text
+        assert all(title in everything for title in ("Mixture of Experts", "Unlearning"))
+
+    def test_there_is_no_other_feed(self, listed: House) -> None:
+        assert listed.site.get("/feed.exe").status == 404
 
 
 class TestEverythingElse:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from digest.compose import compose
 from digest.match import match
+from digest.preview import without_mistakes
 from digest.selection import select
 from digest.web.preferences import Mistake, mistakes
 from subscribers.profile import Layout, Profile
@@ -118,18 +119,10 @@ def day_of(paper: Paper) -> date:
     return paper.first_seen_at.date() if paper.first_seen_at else date.min
 
 
-def without_mistakes(text: str) -> tuple[str, tuple[Mistake, ...]]:
-    """The text with its wrong lines left out, and what is wrong with them."""
-    wrong = {error.line for error in check(text)[1]}
-    lines = text.split("\n")
-    good = "\n".join(line for number, line in enumerate(lines, 1) if number not in wrong)
-    return good.strip("\n"), mistakes(text)
-
-
 def answer(text: str, month: Month, *, limit: int, now: datetime) -> Answer:
     """What the text brings; its wrong lines are left out and named."""
-    good, wrong = without_mistakes(text)
-    if not good.strip():
+    good, wrong = without_mistakes(text)[0], mistakes(text)
+    if check(good)[0].is_empty:
         if wrong:
             return Answer("Not yet a question", "Mend the line below.", mistakes=wrong)
         return Answer(
@@ -182,6 +175,16 @@ def sample(good_text: str, month: Month, *, now: datetime) -> Sample:
         ),
         f"Nothing: none of the {len(day)} papers of that day matched, so no mail would have come.",
     )
+
+
+def matching(text: str, month: Month, *, now: datetime) -> list[Paper]:
+    """The month's papers that the text finds (all of them for no text), newest first."""
+    good, _ = without_mistakes(text)
+    papers = {paper.number: paper for paper in month.papers}
+    if not check(good)[0].is_empty:
+        (found,) = match(month.papers, [Profile(good, limit=0)], now=now)
+        papers = {one.paper: papers[one.paper] for one in found}
+    return sorted(papers.values(), key=lambda paper: (day_of(paper), paper.number), reverse=True)
 
 
 def pieces(text: str, marks: Sequence[tuple[int, int]]) -> tuple[tuple[str, bool], ...]:

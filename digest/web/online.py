@@ -10,7 +10,9 @@ from starlette.responses import HTMLResponse
 
 from digest.compose import compose
 from digest.errors import LinkError, NotFound
+from digest.preview import stranger, without_mistakes
 from digest.render import DigestLinks
+from digest.run import consider
 from digest.selection import Selection
 from digest.web.guard import MAIL_POLICY
 from digest.web.pages import PRIVATE
@@ -44,9 +46,14 @@ def online(app: App, delivery_id: str) -> str:
         raise LinkError("This digest is not kept any more.") from error
     papers = app.store.papers.by_numbers(selection.papers)
     anonymous = replace(reader, address="", came_from="", name="")
-    home = app.settings.public_url
-    links = DigestLinks(
-        manage="", pause="", unsubscribe="", browser="", home=home, feedback=None,
-        unsubscribe_mailto="",
-    )  # fmt: skip
+    links = DigestLinks(home=app.settings.public_url)
     return app.renderer.digest(compose(anonymous, selection, papers), links).html
+
+
+def mail_of(app: App, text: str) -> str:
+    """The mail a keyword text would bring somebody new, as HTML."""
+    now = app.clock()
+    reader = stranger(app, without_mistakes(text)[0], now)
+    (considered,) = consider(app, [reader], now)
+    digest = compose(replace(reader, address=""), considered.selection, considered.papers)
+    return app.renderer.digest(digest, DigestLinks(home=app.settings.public_url)).html

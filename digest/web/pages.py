@@ -86,9 +86,12 @@ async def form(request: Request) -> Form:
         )
     except ValueError:
         return Form({})
-    return Form({name: [_newlines(value) for value in values] for name, values in fields.items()})
+    return Form({name: [typed(value) for value in values] for name, values in fields.items()})
 
 
-def _newlines(text: str) -> str:
-    """Browsers post CR LF (URL standard, newline normalization); everything here counts LF."""
+def typed(text: str) -> str:
+    """What was typed into a field: lines end in LF, whatever the browser sent; no NUL.
+
+    Browsers send CR LF (URL standard, form submission).
+    """
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")

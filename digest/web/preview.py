@@ -23,7 +23,7 @@ from digest.run import consider
 from digest.selection import Selection
 from digest.web import bare_app
 from digest.web.guard import MAIL_POLICY, Guard
-from digest.web.pages import PRIVATE, Pages
+from digest.web.pages import PRIVATE, Pages, typed
 from digest.web.preferences import LAYOUTS, MAX_QUERY, mistakes, repaired
 from subscribers.profile import Layout
 
@@ -77,7 +77,7 @@ class Look:
 def look(request: Request) -> Look:
     """Read what is looked at; what makes no sense is as if it were not there."""
     asked = request.query_params
-    text = asked.get("q", "")[:MAX_QUERY].replace("\r\n", "\n")
+    text = typed(asked.get("q", "")[:MAX_QUERY])
     if repair := asked.get("repair-0", ""):
         text = repaired(text, repair)
     layout, view = asked.get("layout", ""), asked.get("view", "")

@@ -1,17 +1,11 @@
-// The live answer while you type, starters, repairs, and the browser's own time zone.
+// The live answer while you type, starters and repairs.
 // Without this file every one of them works with a button.
 "use strict";
 (() => {
   const field = document.getElementById("q");
   const form = field.form;
-  const zone = document.getElementById("zone");
   let timer = 0;
   let newest = 0;
-
-  if (zone && !new URLSearchParams(location.search).has("zone")) {
-    const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    if ([...zone.options].some((option) => option.value === own)) zone.value = own;
-  }
 
   async function show() {
     const mine = ++newest;

@@ -1,0 +1,320 @@
+"""The pages in a real browser: with and without script, on a phone and a desk, light and dark."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import pytest
+from conftest import needs
+from loopback import Site, serving
+from playwright.sync_api import sync_playwright
+
+from digest import papers
+from digest.run import App, ingest, issue
+from digest.settings import Settings
+from digest.store import open_store
+from digest.web import create_app
+from digest.web.preview import create_preview_app
+from subscribers.links import Purpose
+from subscribers.profile import Profile
+from subscribers.subscriber import Schedule, Status, Subscriber
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+Scheme = Literal["light", "dark"]
+SAMPLE: Final = Path(papers.__file__).parent / "sample"
+PUBLIC: Final = "https://uni.example/digest"
+CHROMIUM: Final = shutil.which("chromium")
+FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+SMALLEST: Final = 14
+ENOUGH: Final = 4.5
+
+MEASURE: Final = r"""() => {
+  // Every text node with what is painted behind it; translucent colours do not occur here.
+  const part = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const numbers = (text) => text.match(/[\d.]+/g).map(Number);
+  const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  const behind = (node) => {
+    for (let at = node; at; at = at.parentElement) {
+      const rgba = numbers(getComputedStyle(at).backgroundColor);
+      if (rgba.length === 3 || rgba[3] === 1) return rgba;
+    }
+    return matchMedia("(prefers-color-scheme: dark)").matches ? [0, 0, 0] : [255, 255, 255];
+  };
+  const found = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const text = walk.currentNode.data.trim().slice(0, 60);
+    const parent = walk.currentNode.parentElement;
+    const box = parent.getBoundingClientRect();
+    const isShown = text && box.width > 1 && box.height > 1;
+    if (!isShown || parent.closest(".skip, .unseen, .trap, script, noscript, option")) continue;
+    const style = getComputedStyle(parent);
+    const pair = [light(numbers(style.color)), light(behind(parent))];
+    const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    found.push({text, contrast, size: parseFloat(style.fontSize)});
+  }
+  return found;
+}"""
+
+UNNAMED: Final = """() => {
+  const controls = document.querySelectorAll("input, select, textarea, button, a, iframe, meter");
+  return [...controls].filter((at) => {
+    if (at.type === "hidden" || at.closest("[aria-hidden=true]")) return false;
+    const named = at.getAttribute("aria-label") || at.title || at.textContent.trim();
+    return !(named || (at.labels && at.labels.length));
+  }).map((at) => at.outerHTML);
+}"""
+
+SMALL: Final = """() => {
+  const controls = document.querySelectorAll("button, select, input, textarea");
+  return [...controls].filter((at) => {
+    const target = at.type === "checkbox" ? at.closest("label") : at;
+    const box = target.getBoundingClientRect();
+    return box.width > 1 && box.height < 44;
+  }).map((at) => at.outerHTML);
+}"""
+
+
+@dataclass
+class House:
+    """An installation with the sample listing and one reader; both applications are served."""
+
+    app: App
+    pages: Site
+    preview: Site
+    number: int
+
+    def reader(self) -> Subscriber:
+        return self.app.store.subscribers.by_number(self.number)
+
+    def path(self, purpose: Purpose) -> str:
+        url = self.app.links.url(purpose, self.reader().public_id)
+        return self.pages.url + url.removeprefix("https://uni.example")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("pages")
+    names = ("daily-papers", "arxiv", "biorxiv")
+    settings = Settings(
+        database_url=f"sqlite:///{folder}/papers.db",
+        smtp_url=f"eml:{folder}/out",
+        sender_name="Trent Valley Reading Group",
+        sender_address="digest@example.org",
+        contact="people@example.org",
+        public_url=PUBLIC,
+        secret_keys=(b"a key of this test",),
+        sources=tuple(f"file:{SAMPLE}/{name}.json" for name in names),
+    )
+    start = datetime.now(UTC)
+    with open_store(settings.database_url) as store:
+        app = App(settings, store, lambda: start)
+        ingest(app)
+
+        def reader(name: str, text: str) -> Subscriber:
+            schedule = Schedule(zone="Europe/Paris")
+            new = Subscriber(f"{name}@example.org", profiles=(Profile(text),), schedule=schedule)
+            return store.subscribers.add(new.confirm(start), start)
+
+        ada = reader("ada", "mixture of experts\nunlearning -image")
+        readers = [ada, reader("emre", "zebrafish")]
+        issue(app, everybody=True)
+        with (
+            serving(create_app(app)) as pages,
+            serving(create_preview_app(app, readers)) as preview,
+        ):
+            yield House(app, pages, preview, ada.number)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    needs(CHROMIUM, "a browser", "apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(
+    browser: Browser, width: int = 390, scheme: Scheme = "light", *, script: bool = True
+) -> Iterator[Page]:
+    """A page of that width and scheme; whatever its console says is a failure."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
+    )
+    said: list[str] = []
+    page = context.new_page()
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield page
+    context.close()
+    assert not said
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with opened(browser) as page:
+        yield page
+
+
+@pytest.fixture
+def still(browser: Browser) -> Iterator[Page]:
+    """A page without script."""
+    with opened(browser, script=False) as page:
+        yield page
+
+
+def every_page(house: House) -> dict[str, str]:
+    ada = house.reader()
+    wrong = "?q=mixture%0A%22machine+unlearning"
+    return {
+        "front": house.pages.url + "/digest/",
+        "answer": house.pages.url + "/digest/?q=mixture+of+experts%0Aunlearning+-image",
+        "mistake": house.pages.url + "/digest/" + wrong,
+        "manage": house.path(Purpose.MANAGE),
+        "leave": house.path(Purpose.UNSUBSCRIBE),
+        "pause": house.path(Purpose.PAUSE),
+        "missing": house.pages.url + "/digest/static/",
+        "preview": f"{house.preview.url}/?reader={ada.public_id}&view=text",
+        "preview mistake": f"{house.preview.url}/{wrong}&view=source",
+    }
+
+
+PAGES: Final = (
+    "front", "answer", "mistake", "manage", "leave", "pause", "preview", "preview mistake",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_every_text_can_be_read_and_every_control_has_a_name_and_room_for_a_thumb(
+    house: House, browser: Browser, name: str, scheme: Scheme
+) -> None:
+    with opened(browser, scheme=scheme) as page:
+        page.goto(every_page(house)[name])
+        texts: list[dict[str, Any]] = page.evaluate(MEASURE)
+        assert len(texts) > 3
+        assert [text for text in texts if text["contrast"] < ENOUGH] == []
+        assert [text for text in texts if text["size"] < SMALLEST] == []
+        assert page.evaluate(UNNAMED) == []
+        assert page.evaluate(SMALL) == []
+        assert page.locator("h1").count() == 1
+        assert page.locator("html[lang=en]").count() == 1
+
+
+@pytest.mark.parametrize("width", [320, 390, 700, 1100, 1440])
+def test_no_page_scrolls_sideways(house: House, browser: Browser, width: int) -> None:
+    with opened(browser, width) as page:
+        for name in PAGES:
+            page.goto(every_page(house)[name])
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+class TestTheAnswer:
+    def test_it_follows_what_is_typed_and_says_it_once(self, house: House, page: Page) -> None:
+        page.goto(house.pages.url + "/digest/")
+        page.locator("#answer").evaluate("at => at.dataset.same = 'yes'")
+        page.fill("#q", "mixture of experts")
+        page.wait_for_selector("#answer .terms th:has-text('mixture of experts')")
+        assert page.locator("#sample mark").first.text_content() == "Mixtures of Experts"
+        assert page.locator("#answer").get_attribute("data-same") == "yes", "the live region stays"
+        assert page.locator("#starters").is_hidden()
+
+    def test_a_repair_is_one_tap(self, house: House, page: Page) -> None:
+        page.goto(house.pages.url + "/digest/")
+        page.fill("#q", 'agents\n"machine unlearning')
+        page.locator("#mistakes button").first.click()
+        page.wait_for_selector("#mistakes .problem", state="detached")
+        assert page.input_value("#q") == 'agents\n"machine unlearning"'
+        assert page.locator("#q[aria-invalid]").count() == 0
+        assert page.evaluate("document.activeElement.id") == "q"
+
+    def test_a_starter_fills_the_field(self, house: House, page: Page) -> None:
+        page.goto(house.pages.url + "/digest/")
+        page.get_by_role("button", name="+ agents").click()
+        page.wait_for_selector("#answer .terms th:has-text('agents')")
+        assert page.input_value("#q") == "agents"
+
+    def test_without_script_a_button_brings_the_same(self, house: House, still: Page) -> None:
+        still.goto(house.pages.url + "/digest/")
+        still.fill("#q", 'agents\n"machine unlearning')
+        still.get_by_role("button", name="Show what it brings").click()
+        assert still.locator("#answer th").all_text_contents() == ["agents"]
+        still.locator("#mistakes button").first.click()
+        assert still.input_value("#q") == 'agents\n"machine unlearning"'
+        assert still.locator(".problem").count() == 0
+
+
+class TestThePreview:
+    def test_a_mail_comes_as_you_type(self, house: House, page: Page) -> None:
+        page.goto(house.preview.url)
+        page.fill("#q", "mixture of experts")
+        page.wait_for_selector("#mail h1:has-text('Your mail')")
+        mail = page.frame_locator("#mail iframe")
+        mail.get_by_role("heading", level=3).first.wait_for()
+        assert "Mixtures of Experts" in (mail.locator("h3").first.text_content() or "")
+        assert page.locator(".readers [aria-current]").count() == 0
+
+    def test_every_view_without_script(self, house: House, still: Page) -> None:
+        still.goto(house.preview.url)
+        for view in ("Phone", "Dark"):
+            still.get_by_role("link", name=view, exact=True).click()
+            heading = still.frame_locator("#mail iframe").locator("h1")
+            assert "for you" in (heading.text_content() or "")
+        still.get_by_role("link", name="Text", exact=True).click()
+        assert "NEW PAPERS FOR YOU" in still.locator("pre").inner_text()
+        still.get_by_role("link", name="Source", exact=True).click()
+        assert (
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in still.locator("pre").inner_text()
+        )
+
+    def test_dark_is_dark_on_a_light_system(self, house: House, page: Page) -> None:
+        page.goto(f"{house.preview.url}/?q=agents&view=dark")
+        body = page.frame_locator("#mail iframe").locator("body")
+        assert body.evaluate("at => getComputedStyle(at).backgroundColor") == "rgb(23, 24, 27)"
+
+    def test_who_gets_nothing_reads_why(self, house: House, page: Page) -> None:
+        page.goto(house.preview.url)
+        page.get_by_role("link", name="emre").click()
+        page.wait_for_selector("#mail h1:has-text('emre')")
+        assert "nothing matched" in page.locator("#mail .lead").inner_text()
+        assert page.locator("iframe").count() == 0
+
+
+class TestTheReader:
+    def test_leaves_and_comes_back_without_script(self, house: House, still: Page) -> None:
+        still.goto(house.path(Purpose.UNSUBSCRIBE))
+        assert house.reader().status is Status.ACTIVE
+        still.get_by_role("button", name="Unsubscribe").click()
+        assert house.reader().status is Status.UNSUBSCRIBED
+        still.get_by_role("button", name="Undo").click()
+        assert house.reader().status is Status.ACTIVE
+        assert still.get_by_role("heading", name="You are back").is_visible()
+
+    def test_saves_with_the_enter_key_and_repairs_nothing_by_it(
+        self, house: House, still: Page
+    ) -> None:
+        still.goto(house.path(Purpose.MANAGE))
+        still.get_by_label("Time zone").fill("Asia/Tokyo")
+        still.get_by_label("Time zone").press("Enter")
+        assert still.get_by_text("Saved.").is_visible()
+        assert house.reader().schedule.zone == "Asia/Tokyo"
+
+    def test_mends_a_line_on_the_settings_page(self, house: House, still: Page) -> None:
+        still.goto(house.path(Purpose.MANAGE))
+        field = still.get_by_label("What do you work on?")
+        field.fill('agents\n"machine unlearning')
+        still.get_by_role("button", name="Save", exact=True).click()
+        still.get_by_role("button", name="Write: machine unlearning").click()
+        assert still.get_by_text("Saved.").is_visible()
+        assert house.reader().profiles[0].text == "agents\nmachine unlearning"
