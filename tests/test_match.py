@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from keyword_texts import shelves, texts, texts_with_exclusions
 
 from digest.match import Match, Reason, ReasonKind, match, trend
+from digest.match.engine import Engine
+from digest.match.stored import store
 from digest.papers import Author, Listing, Paper, PaperId, Signals
 from subscribers.profile import Order, Profile
 from subscribers.query import check, matches
@@ -177,3 +179,48 @@ def test_every_reason_stands_in_the_text(papers: list[Paper], text: str) -> None
                 stood = getattr(by_number[found.paper], hit.field)[hit.start : hit.end]
                 assert stood
                 assert stood.strip() == stood
+
+
+# --- the engine -------------------------------------------------------------------------------
+
+
+def answered(
+    papers: list[Paper], profiles: list[Profile], top: int
+) -> list[list[tuple[int, float]]]:
+    """What the engine says: (number, score) per profile."""
+    answer = Engine(papers, now=NOW).answer([store(profile) for profile in profiles], top=top)
+    return [
+        [(papers[place].number, score) for place, score in answer.of(n)]
+        for n in range(len(profiles))
+    ]
+
+
+profiles_of_all_kinds = st.lists(
+    st.builds(Profile, texts_with_exclusions | st.sampled_from(["", "-model", "-model\n-sparse"]),
+              order=st.sampled_from(Order)),
+    min_size=1, max_size=4,
+)  # fmt: skip
+
+
+@given(shelves, profiles_of_all_kinds)
+def test_the_engine_answers_as_matching_one_by_one_does(
+    papers: list[Paper], profiles: list[Profile]
+) -> None:
+    literally = match(papers, profiles, now=NOW)
+    assert answered(papers, profiles, 100) == [
+        [(each.paper, each.score) for each in matched] for matched in literally
+    ]
+
+
+@given(shelves, profiles_of_all_kinds, st.integers(1, 3))
+def test_the_best_are_the_first_of_all(
+    papers: list[Paper], profiles: list[Profile], top: int
+) -> None:
+    everything = answered(papers, profiles, 100)
+    assert answered(papers, profiles, top) == [matched[:top] for matched in everything]
+
+
+@given(shelves, profiles_of_all_kinds)
+def test_profiles_do_not_touch_each_other(papers: list[Paper], profiles: list[Profile]) -> None:
+    together = answered(papers, profiles, 100)
+    assert together == [answered(papers, [profile], 100)[0] for profile in profiles]

@@ -15,11 +15,13 @@ from digest.match.score import (
     coefficients,
     fresh_points,
     line_points,
+    ranks,
     rarity,
     strength,
     trend,
     trend_points,
 )
+from digest.match.stored import distinct
 from subscribers.finding import Found, Reading, found_in, is_excluded
 from subscribers.profile import Order
 from subscribers.query import check
@@ -42,7 +44,7 @@ class Shelf:
         self.readings = [Reading(paper) for paper in papers]
         self.trends = [trend(paper, now) for paper in papers]
         self.extra = [trend_points(paper, now) + fresh_points(paper, now) for paper in papers]
-        self.rank = _ranks(papers, self.trends)
+        self.rank = ranks(papers, self.trends)
         self._rarities: dict[Term, int] = {}
 
     def rarity(self, term: Term) -> int:
@@ -64,27 +66,10 @@ class Shelf:
         )
 
 
-def _ranks(papers: Sequence[Paper], trends: Sequence[float]) -> list[int]:
-    """The order among equals: trend, then the later announcement, then the id."""
-
-    def key(place: int) -> tuple[float, int, str]:
-        announced = papers[place].announced_on
-        return (-trends[place], -(announced.toordinal() if announced else 0), str(papers[place].id))
-
-    ranks = [0] * len(papers)
-    for rank, place in enumerate(sorted(range(len(papers)), key=key)):
-        ranks[place] = rank
-    return ranks
-
-
 @lru_cache(maxsize=1 << 12)
 def understood(text: str) -> Query:
     """The lines of a profile's text that can be read, each different one once."""
-    query, _ = check(text)
-    seen: dict[object, Line] = {}
-    for line in query.lines:
-        seen.setdefault(line.tree, line)
-    return type(query)(query.text, tuple(seen.values()))
+    return distinct(check(text)[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from subscribers.tree import And, Field, Floor, Node, Not, Or, Term, adjacent, runs, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from digest.papers import Paper
@@ -166,3 +166,16 @@ def _counts(part: Node) -> bool:
 def line_points(total: int) -> int:
     """Thousandths of a point, from a sum of coefficient x rarity x strength; at least one."""
     return max(round(total / SUM_UNIT), 1)
+
+
+def ranks(papers: Sequence[Paper], trends: Sequence[float]) -> list[int]:
+    """The order among equals: trend, then the later announcement, then the id."""
+
+    def key(place: int) -> tuple[float, int, str]:
+        announced = papers[place].announced_on
+        return (-trends[place], -(announced.toordinal() if announced else 0), str(papers[place].id))
+
+    ranks = [0] * len(papers)
+    for rank, place in enumerate(sorted(range(len(papers)), key=key)):
+        ranks[place] = rank
+    return ranks

@@ -1,0 +1,290 @@
+"""An index of papers: every paper scanned once, then any number of atoms looked up at once.
+
+The words of all texts lie in one stream of numbered kinds (a kind is a word with the way it is
+written), a separator behind each text. A single word is a row of a sparse product; phrases are
+followed through the stream all together, one word further at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import sparse
+
+from digest.match.score import BODY, TITLE, strength
+from subscribers.finding import Reading, beginnings, signal_of
+from subscribers.names import name_parts
+from subscribers.tree import Field, Form, Pattern, Term
+from subscribers.words import parts, scanner, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+    from digest.papers import Paper
+
+    Ints = npt.NDArray[np.int64]
+
+_LAST: Final = "\U0010ffff"
+_SEPARATOR: Final = 0
+
+
+class _Kinds(dict[str, tuple[int, ...]]):
+    """The kinds of the words in each piece a scanner finds, numbered as they come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: dict[tuple[str, str], int] = {("", ""): _SEPARATOR}
+
+    def __missing__(self, piece: str) -> tuple[int, ...]:
+        numbers = self.numbers
+        kinds = tuple(
+            numbers.setdefault((word, written), len(numbers))
+            for word, written, _, _ in parts(piece)
+        )
+        self[piece] = kinds
+        return kinds
+
+
+class Index:
+    """Papers, ready to be asked for atoms. N papers; rows are atoms, columns papers."""
+
+    def __init__(self, papers: Sequence[Paper]) -> None:
+        self.papers = papers
+        self.size = len(papers)
+        kinds = _Kinds()
+        stream: list[int] = []
+        ends: list[int] = []
+        for paper in papers:
+            for text in (paper.title, paper.abstract or paper.summary):
+                pieces = scanner(text).findall(text)
+                stream.extend(chain.from_iterable(map(kinds.__getitem__, pieces)))
+                stream.append(_SEPARATOR)
+                ends.append(len(stream))
+        self._stream = np.array(stream, dtype=np.int32)
+        self._docs = np.repeat(
+            np.arange(2 * self.size, dtype=np.int32), np.diff(np.array([0, *ends]))
+        )
+        self._kinds = len(kinds.numbers)
+        self._places = np.argsort(self._stream, kind="stable").astype(np.int32)
+        counts = np.bincount(self._stream, minlength=self._kinds)
+        self._first = np.concatenate([[0], np.cumsum(counts)])
+        self._folded: dict[str, list[int]] = {}
+        self._written: dict[str, list[int]] = {}
+        for (word, written), kind in kinds.numbers.items():
+            self._folded.setdefault(word, []).append(kind)
+            self._written.setdefault(written, []).append(kind)
+        self._sorted_words = sorted((word, kinds) for word, kinds in self._folded.items())
+        self._sorted_typed = sorted(
+            (written.casefold(), kinds) for written, kinds in self._written.items()
+        )
+        self._readings: dict[int, Reading] = {}
+        self._names: dict[str, set[int]] | None = None
+
+    def reading(self, place: int) -> Reading:
+        """A paper folded for the literal reader, kept for the next question."""
+        if place not in self._readings:
+            self._readings[place] = Reading(self.papers[place])
+        return self._readings[place]
+
+    def rows(self, atoms: Sequence[str]) -> sparse.csr_array:
+        """Strength in eighths of each atom in each paper; where it stands it is stored, even 0."""
+        base: dict[tuple[Pattern, ...], int] = {}
+        fields = {Field.ANY: 0, Field.TITLE: 1, Field.ABSTRACT: 2}
+        picked: list[tuple[int, int]] = []
+        odd: list[tuple[list[int], list[int]]] = []
+        for text in atoms:
+            made = _term(text)
+            if isinstance(made, Term) and made.field in fields and not made.near:
+                picked.append((fields[made.field], base.setdefault(made.patterns, len(base))))
+            else:
+                picked.append((3, len(odd)))
+                odd.append(self._odd(made))
+        counted = self._counted(list(base))
+        stacked = sparse.vstack([*counted, _rows(odd, self.size)], format="csr")
+        wanted = np.array([kind * len(base) + row for kind, row in picked], dtype=np.int64)
+        return stacked[wanted] if len(wanted) else stacked[:0]
+
+    def _counted(self, asked: list[tuple[Pattern, ...]]) -> list[sparse.csr_array]:
+        """Strengths of words and phrases: anywhere, in titles, in abstracts."""
+        elements: dict[Pattern, list[int]] = {}
+        for patterns in asked:
+            for pattern in patterns:
+                if pattern not in elements:
+                    elements[pattern] = self._kinds_of(pattern)
+        rows, docs = self._follow(asked, elements)
+        shape = (len(asked), self.size)
+        in_title = (docs & 1) == 0
+        title = _count(rows[in_title], docs[in_title] >> 1, shape)
+        body = _count(rows[~in_title], docs[~in_title] >> 1, shape)
+        title.data[:] = TITLE
+        body.data = np.array(BODY, dtype=np.int32)[np.minimum(body.data, len(BODY) - 1)]
+        return [(title + body).tocsr(), title, body]
+
+    def _kinds_of(self, pattern: Pattern) -> list[int]:
+        if pattern.form is Form.FOLDED:
+            return self._folded.get(pattern.value, [])
+        if pattern.form is Form.WRITTEN:
+            return self._written.get(pattern.value, [])
+        typed, others = beginnings(pattern.value)
+        found = set(_beginning(self._sorted_typed, typed))
+        for other in others:
+            found.update(_beginning(self._sorted_words, other))
+        return sorted(found)
+
+    def _follow(
+        self, asked: list[tuple[Pattern, ...]], elements: dict[Pattern, list[int]]
+    ) -> tuple[Ints, Ints]:
+        """Every place where a row's words stand one behind the other: rows and documents."""
+        steps = max(map(len, asked), default=0)
+        states: dict[tuple[Pattern, ...], int] = {}
+        edges: list[list[tuple[int, Pattern, int]]] = [[] for _ in range(steps)]
+        finals: dict[int, int] = {}
+        for row, patterns in enumerate(asked):
+            before = -1
+            for depth in range(len(patterns)):
+                prefix = patterns[: depth + 1]
+                state = states.get(prefix)
+                if state is None:
+                    state = states[prefix] = len(states)
+                    edges[depth].append((before, patterns[depth], state))
+                before = state
+            finals[before] = row
+        row_of = np.full(len(states) + 1, -1, dtype=np.int64)
+        row_of[list(finals)] = list(finals.values())
+        places, reached = self._begin(edges[0] if steps else [], elements)
+        found_rows, found_docs = [], []
+        for depth in range(1, steps + 1):
+            rows = row_of[reached]
+            final = rows >= 0
+            found_rows.append(rows[final])
+            found_docs.append(self._docs[places[final]].astype(np.int64))
+            if depth < steps:
+                places, reached = self._step(places, reached, edges[depth], elements, depth)
+        empty = np.zeros(0, dtype=np.int64)
+        return np.concatenate([empty, *found_rows]), np.concatenate([empty, *found_docs])
+
+    def _begin(
+        self, edges: list[tuple[int, Pattern, int]], elements: dict[Pattern, list[int]]
+    ) -> tuple[Ints, Ints]:
+        """Where each first word stands, and the state it leads to."""
+        kinds = np.array([k for _, p, _ in edges for k in elements[p]], dtype=np.int64)
+        states = np.array([s for _, p, s in edges for _ in elements[p]], dtype=np.int64)
+        starts, counts = self._first[kinds], self._first[kinds + 1] - self._first[kinds]
+        return self._places[_ranges(starts, counts)].astype(np.int64), np.repeat(states, counts)
+
+    def _step(
+        self,
+        places: Ints,
+        reached: Ints,
+        edges: list[tuple[int, Pattern, int]],
+        elements: dict[Pattern, list[int]],
+        depth: int,
+    ) -> tuple[Ints, Ints]:
+        """One word further: where the next word fits an edge, along that edge."""
+        keys = np.array(
+            [b * self._kinds + k for b, p, _ in edges for k in elements[p]], dtype=np.int64
+        )
+        targets = np.array([s for _, p, s in edges for _ in elements[p]], dtype=np.int64)
+        order = np.argsort(keys, kind="stable")
+        keys, targets = keys[order], targets[order]
+        # Only states that go on; a text ends in a separator, which is no edge.
+        ongoing = np.zeros(int(reached.max(initial=0)) + 1, dtype=bool)
+        befores = np.array([b for b, _, _ in edges], dtype=np.int64)
+        ongoing[befores[befores < len(ongoing)]] = True
+        kept = ongoing[reached]
+        places, reached = places[kept], reached[kept]
+        ahead = (
+            reached * self._kinds + self._stream[np.minimum(places + depth, len(self._stream) - 1)]
+        )
+        left = np.searchsorted(keys, ahead, side="left")
+        counts = np.searchsorted(keys, ahead, side="right") - left
+        return np.repeat(places, counts), targets[_ranges(left, counts)]
+
+    def _odd(self, asked: Term | tuple[str, int]) -> tuple[list[int], list[int]]:
+        """Papers and strengths for what is no plain word or phrase."""
+        if isinstance(asked, tuple):
+            signal, above = asked
+            passed = [
+                place
+                for place, paper in enumerate(self.papers)
+                if (count := signal_of(paper.signals, signal)) is not None and count > above
+            ]
+            return passed, [0] * len(passed)
+        places = [place for place in self._candidates(asked) if self.reading(place).hits(asked)]
+        return places, [strength(asked, self.reading(place)) for place in places]
+
+    def _candidates(self, term: Term) -> Iterable[int]:
+        """The papers worth reading for a term, in order."""
+        if term.near:
+            rows = self._counted([(pattern,) for pattern in term.patterns])[0]
+            sets = [
+                set(rows.indices[a:b]) for a, b in zip(rows.indptr, rows.indptr[1:], strict=False)
+            ]
+            return sorted(map(int, set.intersection(*sets)))
+        if term.field is Field.AUTHOR and any(letter.isalpha() for letter in term.text.lstrip("s")):
+            full = [part for part in name_parts(term.text) if len(part) > 1]
+            known = self._name_index()
+            return sorted({place for part in full for place in known.get(part, ())})
+        if term.field is Field.ORG:
+            known = self._name_index()
+            return sorted(known.get("org:" + next(iter(words(term.text)), ""), ()))
+        return range(self.size)
+
+    def _name_index(self) -> dict[str, set[int]]:
+        if self._names is None:
+            self._names = {}
+            for place, paper in enumerate(self.papers):
+                keys = {part for author in paper.authors for part in name_parts(author.name)}
+                keys |= {f"org:{word}" for word in words(paper.organization)}
+                for key in keys:
+                    self._names.setdefault(key, set()).add(place)
+        return self._names
+
+
+def _term(text: str) -> Term | tuple[str, int]:
+    """The term or floor that an atom stands for."""
+    if not text.startswith("["):
+        return Term(text, patterns=(Pattern(Form.FOLDED, text),))
+    loaded = json.loads(text)
+    if loaded[0].endswith(">"):
+        return loaded[0][:-1], int(loaded[1])
+    field = Field(loaded[0])
+    if not field.is_text:
+        return Term(loaded[1], field)
+    patterns = tuple(Pattern(Form(form), value) for form, value in loaded[2])
+    return Term(text, field, patterns, near=loaded[1])
+
+
+def _beginning(known: list[tuple[str, list[int]]], start: str) -> Iterable[int]:
+    first = bisect_left(known, (start,))
+    last = bisect_left(known, (start + _LAST,))
+    return chain.from_iterable(kinds for _, kinds in known[first:last])
+
+
+def _ranges(starts: Ints, counts: Ints) -> Ints:
+    """starts[0], starts[0]+1, ... for counts[0] numbers, then the same for the next."""
+    total = int(counts.sum())
+    offsets = np.repeat(
+        starts - np.concatenate([[0], np.cumsum(counts)[:-1]])[: len(starts)], counts
+    )
+    return offsets + np.arange(total)
+
+
+def _count(rows: Ints, columns: Ints, shape: tuple[int, int]) -> sparse.csr_array:
+    ones = np.ones(len(rows), dtype=np.int32)
+    counted = sparse.coo_array((ones, (rows, columns)), shape=shape).tocsr()
+    counted.sum_duplicates()
+    return counted
+
+
+def _rows(found: list[tuple[list[int], list[int]]], size: int) -> sparse.csr_array:
+    indptr = np.concatenate([[0], np.cumsum([len(places) for places, _ in found])]).astype(np.int64)
+    indices = np.array([place for places, _ in found for place in places], dtype=np.int32)
+    data = np.array([amount for _, amounts in found for amount in amounts], dtype=np.int32)
+    return sparse.csr_array((data, indices, indptr), shape=(len(found), size))

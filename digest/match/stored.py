@@ -1,0 +1,99 @@
+"""Stored profiles: a keyword text compiled once, when it is saved, for every matching after.
+
+A stored profile is one string, a line for each different line of the text:
+
+    1000=diffusion                       one term and what it counts for, in thousandths
+    [["&", 0, ["!", 1]], [..], [..]]     JSON: a tree over numbered atoms, the atoms, and what
+                                         each of them counts for
+    !...                                 the same for a line of exclusions, as what it leaves out
+    ~                                    the profile is ordered by trend
+    *                                    no keywords: every paper
+
+An atom is a folded word as it is, or JSON: ["title", near, [[form, value], ...]] for text,
+["author", "Ines Harrow"] for other fields, ["upvotes>", 20] for a floor.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from digest.match.score import coefficients
+from subscribers.profile import Order
+from subscribers.query import check
+from subscribers.tree import And, Field, Floor, Form, Node, Not, Or, Query, Term
+
+if TYPE_CHECKING:
+    from subscribers.profile import Profile
+    from subscribers.tree import Line
+
+
+def store(profile: Profile) -> str:
+    """The stored form of a profile; lines with mistakes in them are passed over."""
+    query, _ = check(profile.text)
+    lines = [program(line) for line in query.lines]
+    flags = []
+    if query.is_empty:
+        flags = ["*", "~"]
+    elif profile.order is Order.TRENDING:
+        flags = ["~"]
+    return "\n".join(dict.fromkeys([*flags, *lines]))
+
+
+def distinct(query: Query) -> Query:
+    """The query with each line once, whatever words of the same meaning it was typed in."""
+    seen: dict[str, Line] = {}
+    for line in query.lines:
+        seen.setdefault(program(line), line)
+    return Query(query.text, tuple(seen.values()))
+
+
+def program(line: Line) -> str:
+    """One line in its stored form."""
+    atoms: dict[str, int] = {}
+    counts: dict[int, int] = {}
+    tree = Not(line.tree) if line.excludes else line.tree
+    code = _code(tree, atoms)
+    if not line.excludes:
+        for term, coefficient in coefficients(line.tree):
+            number = atoms.setdefault(atom(term), len(atoms))
+            counts[number] = counts.get(number, 0) + coefficient
+    if code == 0 and len(atoms) == 1 and not line.excludes:
+        return f"{counts.get(0, 0)}={next(iter(atoms))}"
+    amounts = [counts.get(number, 0) for number in range(len(atoms))]
+    written = json.dumps([code, list(atoms), amounts], ensure_ascii=False, separators=(",", ":"))
+    return "!" + written if line.excludes else written
+
+
+def _code(node: Node, atoms: dict[str, int]) -> int | list[object]:
+    match node:
+        case Not(Not(part)):
+            return _code(part, atoms)
+        case Not(part):
+            return ["!", _code(part, atoms)]
+        case And(parts):
+            asked = [part for part in parts if not (isinstance(part, Term) and part.optional)]
+            return ["&", *(_code(part, atoms) for part in asked)]
+        case Or(parts):
+            return ["|", *(_code(part, atoms) for part in parts)]
+        case _:
+            return atoms.setdefault(atom(node), len(atoms))
+
+
+def atom(leaf: Term | Floor) -> str:
+    """A term or floor without the letters it was typed in; what is the same has the same atom."""
+    if isinstance(leaf, Floor):
+        return _json([f"{leaf.signal}>", leaf.above])
+    if not leaf.field.is_text:
+        return _json([leaf.field.value, leaf.text])
+    if len(leaf.patterns) == 1 and leaf.field is Field.ANY:
+        ((form, value),) = leaf.patterns
+        if form is Form.FOLDED:
+            return value
+    return _json(
+        [leaf.field.value, leaf.near, [[form.value, value] for form, value in leaf.patterns]]
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
