@@ -203,6 +203,24 @@ def test_what_was_not_sent_is_offered_again(tmp_path: Path, now: datetime) -> No
         assert issue.frozen.prepared == 1
 
 
+def test_what_a_dead_sender_held_is_sent_or_recorded_as_unknown(
+    tmp_path: Path, now: datetime
+) -> None:
+    with opened(tmp_path, now, smtp=f"eml:{tmp_path / 'out'}") as app:
+        for name in ("ada", "bo"):
+            add(app, name, "mixture of experts")
+        run.ingest(app)
+        run.issue(app, everybody=True)
+        ada, _bo = app.store.deliveries.lease("dead", 10, now)
+        app.store.deliveries.intend(ada, "dead")
+
+        sent = run.deliver(app)
+
+        assert [one.delivery.address for one in sent] == ["bo@example.org"]
+        states = {one.address: one.state for one in app.store.deliveries.history()}
+        assert states == {"ada@example.org": "unknown", "bo@example.org": "accepted"}
+
+
 def test_preview_marks_nothing_as_sent(tmp_path: Path, now: datetime) -> None:
     with opened(tmp_path, now, smtp=f"eml:{tmp_path / 'out'}") as app:
         reader = add(app, "ada", "mixture of experts")

@@ -152,6 +152,7 @@ def test_folding_real_abstracts_is_idempotent() -> None:
     ids=lambda text: text[:3],
 )  # fmt: skip
 def test_a_hostile_text_is_folded_in_linear_time(text: str) -> None:
-    began = time.perf_counter()
+    # CPU of this process, whatever else the machine does; quadratic time would be minutes here.
+    began = time.process_time()
     fold(text)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 10

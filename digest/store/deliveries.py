@@ -312,8 +312,12 @@ class Deliveries:
             return [(row.subscriber, row.reason) for row in connection.execute(query)]
 
     def waiting(self, now: datetime) -> int:
-        """How many deliveries could be sent at that instant."""
-        where = DELIVERY.c.state.in_(("ready", "deferred")) & (DELIVERY.c.not_before <= now)
+        """How many deliveries a sender would find something to do for at that instant.
+
+        What a sender that died had in its hands is among them: it wants to be recovered.
+        """
+        due = DELIVERY.c.state.in_(("ready", "deferred")) & (DELIVERY.c.not_before <= now)
+        where = due | DELIVERY.c.state.in_(("leased", "sending"))
         with self._database.read() as connection:
             count = select(func.count()).select_from(DELIVERY).where(where)
             return int(connection.execute(count).scalar_one())
