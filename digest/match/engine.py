@@ -140,10 +140,10 @@ class Engine:
                 * flat_counts[leaves]
             )
             sums = np.add.reduceat(amount, np.cumsum(counts) - counts) if len(amount) else amount
-            value = np.where(lines.tree_excludes[line], _OUT, _points(sums))
+            scored = np.where(lines.tree_excludes[line], _OUT, _points(sums))
             rows.append(line)
             columns.append(column)
-            data.append(value)
+            data.append(scored)
         empty = np.zeros(0, dtype=np.int64)
         return sparse.coo_array(
             (
@@ -316,7 +316,7 @@ class _Bits:
         sign, first, *rest = tree
         value: int = self.of(first, atoms)
         if sign == "!":
-            return self._all & ~value
+            return int(self._all & ~value)
         for part in rest:
             if sign == "&":
                 if not value:
