@@ -30,7 +30,9 @@ from subscribers.subscriber import Cadence, Schedule, Subscriber
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from digest.run import App, Considered, IssueReport
+    from digest.app import App
+    from digest.news import Considered
+    from digest.run import IssueReport
     from digest.settings import Settings
     from digest.store.deliveries import Delivery
 
@@ -69,7 +71,7 @@ def run_demo(folder: Path, *, once: bool) -> None:
     mails = folder / "mails"
     shutil.copytree(SAMPLE / "figures", mails / "figures", dirs_exist_ok=True)
     print("Paper Digest demo. Nothing leaves this machine; the papers are invented.\n")
-    from digest.run import open_app
+    from digest.app import open_app
 
     with Mailbox(mails) as mailbox, open_app(_settings(folder, mailbox.port)) as house:
         _invite(house)

@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.compose import compose
-from digest.mail import Letter, to_bytes
+from digest.letters import digest_links, letter
+from digest.mail import to_bytes
 from digest.match import match
-from digest.run import FIRST, GRACE, consider, digest_links
+from digest.news import FIRST, GRACE, consider
 from digest.selection import Selection, near_misses
 from subscribers.finding import Reading, holds, is_excluded, signal_of
 from subscribers.profile import Layout, Profile
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from digest.app import App
     from digest.compose import Digest
     from digest.errors import QueryError
     from digest.papers import Paper
     from digest.render import Rendered
-    from digest.run import App
     from digest.selection import Miss
     from digest.store.deliveries import Delivery
 
@@ -80,6 +81,8 @@ class Preview:
     def outcome(self) -> str:
         """One sentence: what came of it."""
         looked = f"{self.selection.looked_at:,} looked at"
+        if not self.selection.looked_at:
+            return "no mail: nothing new was listed"
         if not self.has_mail:
             new = "new " if self.selection.matched else ""
             return f"no mail: nothing {new}matched, {looked}"
@@ -272,27 +275,21 @@ def _shown(
     digest = compose(reader, selection, papers)
     links = digest_links(app, reader, delivery.public_id if delivery else "")
     rendered = app.renderer.digest(digest, links)
-    settings = app.settings
-    letter = Letter(
-        sender_name=settings.sender_name,
-        sender_address=settings.sender_address,
-        to=reader.address,
-        subject=rendered.subject,
-        text=rendered.text,
-        html=rendered.html,
-        message_id=delivery.message_id if delivery else f"<preview@{settings.hostname}>",
+    message = letter(
+        app,
+        reader,
+        rendered,
+        links,
+        message_id=delivery.message_id if delivery else f"<preview@{app.settings.hostname}>",
         date=delivery.created_at if delivery else selection.until,
-        list_name=settings.brand,
-        list_id=f"{reader.list_name}.{settings.hostname}",
-        unsubscribe_url=links.unsubscribe,
-        unsubscribe_mailto=links.unsubscribe_mailto,
+        issue=delivery.issue if delivery else None,
     )
     return Preview(
         reader=reader,
         selection=selection,
         digest=digest,
         rendered=rendered,
-        message=to_bytes(letter),
+        message=to_bytes(message),
         papers=papers,
         misses=tuple(misses),
         delivery=delivery,

@@ -31,6 +31,8 @@ STOREYS: Final = (
     {"digest.render", "digest.mail"},
     {"digest.smtp", "digest.channels", "digest.sources", "digest.store", "digest.bounces"},
     {"digest.delivery"},
+    {"digest.app"},
+    {"digest.ingest", "digest.news", "digest.letters"},
     {"digest.run"},
     {"digest.schedule", "digest.workers", "digest.preview", "digest.web", "digest.doctor"},
     {"digest.testing"},

@@ -15,7 +15,9 @@ from loopback import Site, serving
 from playwright.sync_api import sync_playwright
 
 from digest import papers
-from digest.run import App, ingest, issue
+from digest.app import App
+from digest.ingest import ingest
+from digest.run import issue
 from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app

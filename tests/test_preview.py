@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 from loopback import Site, serving
 
+from digest.app import App
 from digest.papers import Listing, Paper, PaperId, Signals
 from digest.preview import BUDGET, almost, latest, preview, sent
-from digest.run import App, issue
+from digest.run import issue
 from digest.settings import Settings
 from digest.store import open_store
 from digest.web.guard import MAIL_POLICY

@@ -13,8 +13,10 @@ import pytest
 from conftest import needs
 
 from digest import run
+from digest.app import open_app, utc_now
 from digest.demo import Mailbox
 from digest.errors import RelayUnreachable
+from digest.preview import preview
 from digest.settings import load
 from digest.testing import FixtureServer, Reply
 from subscribers.profile import Layout, Profile
@@ -23,7 +25,7 @@ from subscribers.subscriber import Schedule, Status, Subscriber
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from digest.run import App
+    from digest.app import App
 
 CORPUS = Path(__file__).parent.parent.parent / "shared" / "corpus"
 SAMPLE = Path(run.__file__).parent / "sample"
@@ -72,7 +74,7 @@ def opened(folder: Path, now: datetime, *, smtp: str, **more: str) -> App:
             **more,
         }
     )
-    return run.open_app(settings, clock=lambda: now)
+    return open_app(settings, clock=lambda: now)
 
 
 def add(app: App, name: str, *keywords: str, limit: int = 0) -> Subscriber:
@@ -226,10 +228,10 @@ def test_preview_marks_nothing_as_sent(tmp_path: Path, now: datetime) -> None:
         reader = add(app, "ada", "mixture of experts")
         run.ingest(app)
 
-        _, digest, rendered = run.next_digest(app, reader, now=now)
+        shown = preview(app, reader, now=now)
 
-        assert digest.subject == "4 new: mixture of experts (4) · Fri 20 Nov"
-        assert "4 new papers for you" in rendered.html.replace("\u00a0", " ")
+        assert shown.digest.subject == "4 new: mixture of experts (4) · Fri 20 Nov"
+        assert "4 new papers for you" in shown.rendered.html.replace("\u00a0", " ")
         assert app.store.deliveries.history() == []
 
 
@@ -305,4 +307,4 @@ def phrase_oracle(topic: str, items: list[dict[str, Any]]) -> set[str]:
 
 
 def test_utc_now_is_aware() -> None:
-    assert run.utc_now().tzinfo is UTC
+    assert utc_now().tzinfo is UTC

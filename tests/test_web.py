@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from loopback import Answer, Site, serving
 
+from digest.app import App
 from digest.papers import Listing, Paper, PaperId
-from digest.run import App, issue
+from digest.run import issue
 from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app

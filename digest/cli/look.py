@@ -50,8 +50,8 @@ def preview(
 
     It is written as .html and .txt; nothing is sent and nothing is marked as sent.
     """
+    from digest.app import open_app
     from digest.preview import preview as look_ahead
-    from digest.run import open_app
 
     with open_app(settings()) as house:
         reader = reader_at(house, address)
@@ -78,7 +78,7 @@ def deliveries(
     as_json: AsJson = False,
 ) -> None:
     """Show the log of deliveries, newest first."""
-    from digest.run import open_app
+    from digest.app import open_app
 
     with open_app(settings()) as house:
         number = reader_at(house, reader).number if reader else None

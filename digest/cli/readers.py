@@ -22,7 +22,7 @@ from subscribers.subscriber import Cadence, Schedule, Status, Subscriber, normal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from digest.run import App
+    from digest.app import App
 
 app = typer.Typer(
     help="Add readers, see them, change what they asked for.",
@@ -121,7 +121,7 @@ def add(
     """Add a confirmed reader, who gets a digest from the next hour due on."""
     address = normalize_address(address)
     profiles = _profiles(keywords or [], DEFAULT_LIMIT if limit is None else limit)
-    from digest.run import open_app
+    from digest.app import open_app
 
     with open_app(settings()) as house:
         now = house.clock()
@@ -144,7 +144,7 @@ def add(
 @app.command("list", epilog=example("paper-digest subscribers list"))
 def list_(*, as_json: AsJson = False) -> None:
     """List every reader."""
-    from digest.run import open_app
+    from digest.app import open_app
 
     with open_app(settings()) as house:
         readers = house.store.subscribers.all()
@@ -161,7 +161,7 @@ def list_(*, as_json: AsJson = False) -> None:
 @app.command(epilog=example("paper-digest subscribers show reader@example.org"))
 def show(address: Address, *, as_json: AsJson = False) -> None:
     """Show what one reader asked for, and what was sent of late."""
-    from digest.run import open_app
+    from digest.app import open_app
     from subscribers.query import check, explain
 
     with open_app(settings()) as house:
@@ -214,7 +214,7 @@ def edit(
         raise typer.BadParameter("--keywords and --top-ten: only one of the two")
     if until and not pause:
         raise typer.BadParameter("--until goes with --pause")
-    from digest.run import open_app
+    from digest.app import open_app
 
     with open_app(settings()) as house:
         now = house.clock()
@@ -243,7 +243,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Forget a reader and all that was asked for."""
-    from digest.run import open_app
+    from digest.app import open_app
 
     with open_app(settings()) as house:
         reader = reader_at(house, address)

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
+    from digest.app import App
     from digest.delivery import Sent
+    from digest.ingest import IngestReport
     from digest.papers import PaperId
-    from digest.run import App, IngestReport, IssueReport
+    from digest.run import IssueReport
     from digest.sources import Fetch
 
 _SHOWN: Final = 5
@@ -54,7 +56,7 @@ def end(troubles: Sequence[Trouble]) -> None:
 
 def ingest_stage(house: App, steps: Steps) -> tuple[IngestReport, list[Trouble]]:
     """Ask every source."""
-    from digest.run import ingest
+    from digest.ingest import ingest
 
     step = steps.step("Listing", "asking the sources")
     seen: set[PaperId] = set()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import uvicorn
 
-    from digest.run import App
+    from digest.app import App
     from digest.store.glance import Idle
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def ingest(*, quiet: Quiet = False) -> None:
 
     `run` and `serve` do this by themselves.
     """
-    from digest.run import open_app
+    from digest.app import open_app
 
     with open_app(settings()) as house, stages(quiet=quiet) as steps:
         _, troubles = ingest_stage(house, steps)
@@ -62,7 +62,7 @@ def run(
         if not quiet:
             typer.echo(_nothing_due(idle))
         return
-    from digest.run import open_app
+    from digest.app import open_app
 
     with open_app(ours) as house, stages(quiet=quiet) as steps:
         _, troubles = ingest_stage(house, steps)
@@ -96,7 +96,7 @@ def serve(
         changes["DIGEST_PORT"] = str(port)
     import uvicorn
 
-    from digest.run import open_app
+    from digest.app import open_app
     from digest.schedule import ASK_SOURCES, LOOK_FOR_DUE, Scheduler, Tick
     from digest.web import create_app
 
@@ -127,7 +127,7 @@ def serve(
 
 def _ask(house: App) -> None:
     """One tick's question to the sources, told in one line."""
-    from digest.run import ingest as ask
+    from digest.ingest import ingest as ask
 
     report = ask(house)
     _log.info(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastapi import Request
     from starlette.responses import Response
 
-    from digest.run import App
+    from digest.app import App
 
 _log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"

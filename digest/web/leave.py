@@ -19,7 +19,7 @@ from subscribers.links import Purpose
 from subscribers.subscriber import Status, Subscriber
 
 if TYPE_CHECKING:
-    from digest.run import App
+    from digest.app import App
 
 Posted = Annotated[Form, Depends(form)]
 

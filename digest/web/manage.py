@@ -19,7 +19,7 @@ from subscribers.profile import Profile
 from subscribers.subscriber import Status
 
 if TYPE_CHECKING:
-    from digest.run import App
+    from digest.app import App
     from subscribers.subscriber import Subscriber
 
 Posted = Annotated[Form, Depends(form)]

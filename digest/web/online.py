@@ -10,16 +10,16 @@ from starlette.responses import HTMLResponse
 
 from digest.compose import compose
 from digest.errors import LinkError, NotFound
+from digest.news import consider
 from digest.preview import stranger, without_mistakes
 from digest.render import DigestLinks
-from digest.run import consider
 from digest.selection import Selection
 from digest.web.guard import MAIL_POLICY
 from digest.web.pages import PRIVATE
 from subscribers.links import Purpose
 
 if TYPE_CHECKING:
-    from digest.run import App
+    from digest.app import App
 
 
 def online_routes(app: App) -> APIRouter:

@@ -14,7 +14,7 @@ from subscribers.links import Purpose
 from subscribers.subscriber import Status
 
 if TYPE_CHECKING:
-    from digest.run import App
+    from digest.app import App
     from subscribers.subscriber import Subscriber
 
 Posted = Annotated[Form, Depends(form)]

@@ -17,9 +17,9 @@ from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annot
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from digest.news import consider
 from digest.preview import BUDGET, Preview, latest, matched, preview
 from digest.render import templates_dir
-from digest.run import consider
 from digest.selection import Selection
 from digest.web import bare_app
 from digest.web.guard import MAIL_POLICY, Guard
@@ -30,7 +30,7 @@ from subscribers.profile import Layout
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from digest.run import App
+    from digest.app import App
     from subscribers.subscriber import Subscriber
 
 VIEWS: Final = {

@@ -23,7 +23,7 @@ from subscribers.profile import DEFAULT_LIMIT
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from digest.run import App
+    from digest.app import App
 
 FEED_LENGTH: Final = 100
 STARTERS: Final = ("agents", "retrieval", "protein design")

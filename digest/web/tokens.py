@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from digest.errors import LinkError, NotFound
 
 if TYPE_CHECKING:
-    from digest.run import App
+    from digest.app import App
     from subscribers.links import Purpose
     from subscribers.subscriber import Subscriber
 

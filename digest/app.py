@@ -1,0 +1,99 @@
+"""One installation, put together from its settings: `open_app`, and the App everything takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from digest.store import open_store
+from subscribers.links import Links
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from digest.channels import Channel
+    from digest.render import Renderer
+    from digest.settings import Settings
+    from digest.sources import Source
+    from digest.sources.http import Polite
+    from digest.store import Store
+
+
+@dataclass
+class App:
+    """One installation, open: its settings, its database, and how the rest is reached."""
+
+    settings: Settings
+    store: Store
+    clock: Callable[[], datetime]
+
+    @cached_property
+    def links(self) -> Links:
+        """The signed links of its mails."""
+        return Links(self.settings.public_url, self.settings.secret_keys)
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """Its templates, compiled."""
+        from digest.render import Brand, Renderer  # noqa: PLC0415 -- slow, needed to send only
+
+        settings = self.settings
+        sender = ", ".join(filter(None, (settings.sender_name, settings.postal_address)))
+        brand = Brand(settings.brand, sender, settings.contact)
+        return Renderer(brand, settings.templates)
+
+    @cached_property
+    def channel(self) -> Channel:
+        """What its mails go out through."""
+        from digest.channels import channel  # noqa: PLC0415 -- needed to send only
+
+        settings = self.settings
+        return channel(
+            settings.smtp_url,
+            user=settings.smtp_user,
+            password=settings.smtp_password,
+            hostname=settings.hostname,
+        )
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """Where its papers come from."""
+        from digest.sources import load  # noqa: PLC0415 -- needed to ingest only
+
+        return load(self.settings.sources, self.settings.source_options)
+
+    def polite(self) -> Polite:
+        """The client its sources are asked with, contact and queues included."""
+        from digest.sources.http import Polite  # noqa: PLC0415 -- imports httpx
+
+        path = self.store.database.path
+        queues = path.with_name(path.name + ".queues") if path else None
+        return Polite(contact=self.settings.contact, home=self.settings.public_url, queues=queues)
+
+    def close(self) -> None:
+        """Give the database back."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def utc_now() -> datetime:
+    """The one clock of the program."""
+    return datetime.now(UTC)
+
+
+def open_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> App:
+    """Open an installation; its database is made or upgraded when it has to be."""
+    return App(settings, open_store(settings.database_url), clock)

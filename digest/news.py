@@ -1,0 +1,158 @@
+"""Which papers are new for a reader, and what of them the next digest would hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
+
+    from digest.app import App
+    from digest.match import Match
+    from digest.papers import Paper
+    from digest.selection import Miss, Selection
+    from subscribers.subscriber import Subscriber
+
+GRACE: Final = timedelta(days=7)
+"""How much later than one cadence period a paper may come and still be news."""
+FIRST: Final = timedelta(days=7)
+"""How far a reader's first digest reaches back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One reader's next digest, decided but not frozen; `reason` says why there is none."""
+
+    reader: Subscriber
+    selection: Selection
+    papers: Mapping[int, Paper]
+    misses: tuple[Miss, ...]
+
+    @property
+    def reason(self) -> str:
+        """Why there is no digest, or nothing."""
+        if self.selection.picks:
+            return ""
+        if not self.selection.looked_at:
+            return "nothing new was listed"
+        return f"nothing matched, {self.selection.looked_at:,} looked at"
+
+
+def consider(
+    app: App, readers: Sequence[Subscriber], now: datetime, *, kind: str = "digest"
+) -> list[Considered]:
+    """Decide what these readers' next digests would hold; reads only.
+
+    A reader that is not stored (number 0) has no ledger and looks at the last seven days.
+    """
+    from digest.match import match  # noqa: PLC0415 -- needed where something is matched
+    from digest.selection import Selection, near_misses, select  # noqa: PLC0415
+
+    last = app.store.deliveries.last_sent([reader.number for reader in readers])
+    reach = max(reader.schedule.cadence.period for reader in readers) + GRACE
+    today = now.date() + timedelta(days=1)  # a list may be dated tomorrow where the sun is ahead
+    papers = app.store.papers.between((now - reach).date(), today)
+    found = match(papers, [profile for reader in readers for profile in reader.profiles], now=now)
+    sent = app.store.deliveries.ledger([reader.number for reader in readers], now - 2 * reach)
+    incomplete = _incomplete(app, now)
+    considered, position = [], 0
+    for reader in readers:
+        matches = found[position : position + len(reader.profiles)]
+        position += len(reader.profiles)
+        since = None if kind == "welcome" else last.get(reader.number)
+        window = _window(app, reader, papers, matches, since, now)
+        already = {
+            number
+            for packed in sent.get(reader.number, ())
+            for number in Selection.unpack(packed).papers
+        }
+        selection = select(
+            reader,
+            window,
+            matches,
+            already=already,
+            kind=kind,
+            since=since,
+            until=now,
+            looked_at=len(window),
+            incomplete=incomplete,
+            note=app.settings.note,
+        )
+        misses = near_misses(reader, window, matches, selection, already=already)
+        considered.append(Considered(reader, selection, window, misses))
+    return considered
+
+
+def _window(  # noqa: PLR0917 -- one question, many facts
+    app: App,
+    reader: Subscriber,
+    papers: Sequence[Paper],
+    matches: Sequence[Sequence[Match]],
+    since: datetime | None,
+    now: datetime,
+) -> dict[int, Paper]:
+    """The papers that are news for a reader, by number: design, "Which papers are new".
+
+    First seen since the last digest and announced within one period and a week; and what
+    newly meets one of the reader's floors within a week of its announcement.
+    """
+    reach = FIRST if since is None else reader.schedule.cadence.period + GRACE
+    oldest = (now - reach).date()
+    recent = {p.number: p for p in papers if p.announced_on and p.announced_on >= oldest}
+    if since is None:
+        return recent
+    fresh = {
+        number: paper
+        for number, paper in recent.items()
+        if paper.first_seen_at and paper.first_seen_at > since
+    }
+    risen = _risen(app, reader, recent, matches, since, (now - GRACE).date())
+    return fresh | risen
+
+
+def _risen(  # noqa: PLR0917 -- one question, many facts
+    app: App,
+    reader: Subscriber,
+    recent: Mapping[int, Paper],
+    matches: Sequence[Sequence[Match]],
+    since: datetime,
+    oldest: date,
+) -> dict[int, Paper]:
+    """Papers seen before that match now, and did not with the counts of the last digest."""
+    from subscribers.query import check  # noqa: PLC0415
+    from subscribers.query import matches as literal  # noqa: PLC0415
+
+    risen: dict[int, Paper] = {}
+    for profile, found in zip(reader.profiles, matches, strict=True):
+        query = check(profile.text)[0]
+        if not query.floors:
+            continue
+        old = {
+            match.paper: recent[match.paper]
+            for match in found
+            if match.paper in recent
+            and (recent[match.paper].announced_on or oldest) >= oldest
+            and (recent[match.paper].first_seen_at or since) <= since
+        }
+        then = app.store.papers.signals_at(old, since)
+        for number, paper in old.items():
+            before = replace(paper, signals=then.get(number, type(paper.signals)()))
+            if not literal(query, before):
+                risen[number] = paper
+    return risen
+
+
+def _incomplete(app: App, now: datetime) -> tuple[str, ...]:
+    """One sentence per source that has not answered fully for its newest days."""
+    newest: dict[str, str] = {}
+    for answer in app.store.sources.answers((now - timedelta(days=1)).date()):
+        if not answer.good and answer.source not in newest:
+            note = answer.note or "did not answer fully"
+            newest[answer.source] = (
+                f"{answer.label} {note}. We keep asking; "
+                "what you missed comes with your next digest."
+            )
+    return tuple(newest.values())
