@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -129,6 +130,44 @@ def test_an_address_is_on_a_list_once(store: Store, now: datetime) -> None:
     with pytest.raises(Conflict, match=r"is on the list 'main' already"):
         stored(store, Subscriber("ADA@example.org"), now)
     stored(store, Subscriber("ada@example.org", list_name="other"), now)
+
+
+def test_two_changes_at_once_are_both_kept(store: Store, now: datetime) -> None:
+    reader = stored(store, Subscriber("ada@example.org", next_due=now), now)
+    started, go = Event(), Event()
+
+    def slowly(current: Subscriber) -> Subscriber:
+        started.set()
+        go.wait(5)
+        return replace(current, name="Ada")
+
+    first = Thread(target=store.subscribers.change, args=(reader.number, slowly))
+    first.start()
+    started.wait(5)
+    second = Thread(
+        target=store.subscribers.change,
+        args=(reader.number, lambda current: replace(current, muted_words=("image",))),
+    )
+    second.start()
+    go.set()
+    first.join()
+    second.join()
+
+    after = store.subscribers.by_number(reader.number)
+    assert (after.name, after.muted_words) == ("Ada", ("image",))
+
+
+def test_a_change_that_fails_changes_nothing(store: Store, now: datetime) -> None:
+    reader = stored(store, Subscriber("ada@example.org"), now)
+
+    def wrong(_: Subscriber) -> Subscriber:
+        raise Conflict("no")
+
+    with pytest.raises(Conflict):
+        store.subscribers.change(reader.number, wrong)
+    with pytest.raises(NotFound):
+        store.subscribers.change(reader.number + 1, lambda current: current)
+    assert store.subscribers.by_number(reader.number) == reader
 
 
 def test_a_reader_who_is_gone_is_named(store: Store) -> None:

@@ -218,21 +218,23 @@ def edit(
 
     with open_app(settings()) as house:
         now = house.clock()
-        reader = reader_at(house, address)
-        if keywords or top_ten:
-            old_limit = reader.profiles[0].limit if reader.profiles else DEFAULT_LIMIT
-            reader = replace(reader, profiles=_profiles(keywords or [], old_limit))
-        if limit is not None:
-            limited = tuple(replace(profile, limit=limit) for profile in reader.profiles)
-            reader = replace(reader, profiles=limited)
-        reader = replace(
-            reader,
-            schedule=_schedule(reader.schedule, cadence, at, zone, weekday),
-            layout=layout or reader.layout,
-            name=reader.name if name is None else name,
-        )
-        reader = _moved(reader, pause=pause, until=until, resume=resume, now=now)
-        house.store.subscribers.update(reader)
+
+        def edited(reader: Subscriber) -> Subscriber:
+            if keywords or top_ten:
+                old_limit = reader.profiles[0].limit if reader.profiles else DEFAULT_LIMIT
+                reader = replace(reader, profiles=_profiles(keywords or [], old_limit))
+            if limit is not None:
+                limited = tuple(replace(profile, limit=limit) for profile in reader.profiles)
+                reader = replace(reader, profiles=limited)
+            reader = replace(
+                reader,
+                schedule=_schedule(reader.schedule, cadence, at, zone, weekday),
+                layout=layout or reader.layout,
+                name=reader.name if name is None else name,
+            )
+            return _moved(reader, pause=pause, until=until, resume=resume, now=now)
+
+        reader = house.store.subscribers.change(reader_at(house, address).number, edited)
         typer.echo(f"{_what_matches(house, reader)}; {_next(reader, now)}")
 
 

@@ -17,7 +17,7 @@ from subscribers.profile import Layout, Order, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from digest.store.database import Database
@@ -82,6 +82,24 @@ class Subscribers:
                 update(SUBSCRIBER).where(where).values(**_values(subscriber))
             ).rowcount:
                 raise NotFound(f"{subscriber.address} is not a subscriber any more")
+
+    def change(self, number: int, how: Callable[[Subscriber], Subscriber]) -> Subscriber:
+        """Read a subscriber, change it and store it, in one transaction; the result is stored.
+
+        So two changes at once, from a page and from a digest that was just frozen, keep both.
+        NotFound when it is gone; what `how` raises leaves everything as it was.
+        """
+        one = select(SUBSCRIBER).where(SUBSCRIBER.c.id == number).with_for_update()
+        with self._database.write() as connection:
+            row = connection.execute(one).one_or_none()
+            if row is None:
+                raise NotFound("this reader is not here any more")
+            before = subscriber_of(row)
+            after = how(before)
+            if after != before:
+                where = SUBSCRIBER.c.id == number
+                connection.execute(update(SUBSCRIBER).where(where).values(**_values(after)))
+            return after
 
     def remove(self, subscriber: Subscriber) -> None:
         """Delete a subscriber; the log of deliveries stays, without a name."""

@@ -47,15 +47,13 @@ def leave_routes(app: App, pages: Pages) -> APIRouter:
     def leave(token: str, posted: Posted) -> HTMLResponse:
         """Leave, or undo it when our own page asks so; RFC 8058 sends any other body."""
         reader = reader_of(app, Purpose.UNSUBSCRIBE, token)
+        change = app.store.subscribers.change
         if posted["do"] == "undo":
-            if reader.status is Status.UNSUBSCRIBED and reader.confirmed_at is not None:
-                reader = _back(reader, posted["was"], app.clock())
-                app.store.subscribers.update(reader)
+            now = app.clock()
+            reader = change(reader.number, lambda current: _back(current, posted["was"], now))
             return leaving(reader, token, has_returned=True)
         was = _status_word(reader) or posted["was"]
-        if reader.status is not Status.UNSUBSCRIBED:
-            reader = reader.unsubscribe()
-            app.store.subscribers.update(reader)
+        reader = change(reader.number, lambda current: current.unsubscribe())
         return leaving(reader, token, was=was)
 
     return routes
@@ -69,7 +67,9 @@ def _status_word(reader: Subscriber) -> str:
 
 
 def _back(reader: Subscriber, was: str, now: datetime) -> Subscriber:
-    """Undo leaving; a pause that was running goes on."""
+    """Undo leaving; a pause that was running goes on. Who never confirmed does not come in here."""
+    if reader.status is not Status.UNSUBSCRIBED or reader.confirmed_at is None:
+        return reader
     if was == "paused":
         return reader.pause(None, now)
     try:

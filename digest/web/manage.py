@@ -69,17 +69,26 @@ def manage_routes(app: App, pages: Pages) -> APIRouter:
         reader = reader_of(app, Purpose.MANAGE, token)
         if reader.status is Status.UNSUBSCRIBED:
             raise LinkError(preferences.LEFT)
+        now, change = app.clock(), app.store.subscribers.change
         if posted["do"] in {"pause", "resume"}:
-            changed, problem = preferences.paused(reader, posted, app.clock())
+            _, problem = preferences.paused(reader, posted, now)
             if not problem:
-                app.store.subscribers.update(changed)
-            return managing(changed, token, pause_problem=problem)
-        edited = preferences.read(posted, reader, app.clock())
-        if posted["seen"] != preferences.fingerprint(reader):
-            return managing(reader, token, shown=edited, is_stale=True)
-        if not edited.is_good:
-            return managing(reader, token, shown=edited)
-        app.store.subscribers.update(edited.reader)
-        return managing(edited.reader, token, is_saved=True)
+                reader = change(
+                    reader.number, lambda current: preferences.paused(current, posted, now)[0]
+                )
+            return managing(reader, token, pause_problem=problem)
+        edited = preferences.read(posted, reader, now)
+        is_stale = False
+
+        def saved(current: Subscriber) -> Subscriber:
+            nonlocal edited, is_stale
+            edited = preferences.read(posted, current, now)
+            is_stale = posted["seen"] != preferences.fingerprint(current)
+            return current if is_stale or not edited.is_good else edited.reader
+
+        reader = change(reader.number, saved)
+        if is_stale or not edited.is_good:
+            return managing(reader, token, shown=edited, is_stale=is_stale)
+        return managing(reader, token, is_saved=True)
 
     return routes

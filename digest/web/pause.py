@@ -45,9 +45,12 @@ def pause_routes(app: App, pages: Pages) -> APIRouter:
     @routes.post("/p/{token}")
     def pause(token: str, posted: Posted) -> HTMLResponse:
         reader = reader_of(app, Purpose.PAUSE, token)
-        reader, problem = preferences.paused(reader, posted, app.clock())
+        now = app.clock()
+        _, problem = preferences.paused(reader, posted, now)
         if not problem:
-            app.store.subscribers.update(reader)
+            reader = app.store.subscribers.change(
+                reader.number, lambda current: preferences.paused(current, posted, now)[0]
+            )
         return pausing(reader, token, problem)
 
     return routes
