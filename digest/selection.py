@@ -16,7 +16,7 @@ from digest.match import Reason
 from subscribers.query import Query, check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from digest.match import Match
@@ -175,7 +175,7 @@ def select(
             fits = set(picks)
     return Selection(
         kind=kind,
-        picks=tuple(picks.values()),
+        picks=in_mail_order(picks.values()),
         matched=len(fits),
         looked_at=looked_at,
         since=since,
@@ -183,6 +183,19 @@ def select(
         incomplete=tuple(incomplete),
         note=note,
         top_ten=all(readable(profile).is_empty for profile in reader.profiles),
+    )
+
+
+def in_mail_order(picks: Iterable[Pick]) -> tuple[Pick, ...]:
+    """The picks as a mail shows them: by interest, in each the best first.
+
+    So a paper's number in the mail is its place here, which its feedback links name.
+    """
+    groups: dict[str, list[Pick]] = {}
+    for pick in sorted(picks, key=lambda one: (one.profile, one.line)):
+        groups.setdefault(pick.interests[0], []).append(pick)
+    return tuple(
+        pick for group in groups.values() for pick in sorted(group, key=lambda one: -one.score)
     )
 
 

@@ -21,6 +21,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         from digest.store.deliveries import Deliveries  # noqa: PLC0415 -- see the module
+        from digest.store.feedback import FeedbackLog  # noqa: PLC0415
         from digest.store.papers import Papers  # noqa: PLC0415
         from digest.store.sources import Sources  # noqa: PLC0415
         from digest.store.subscribers import Subscribers  # noqa: PLC0415
@@ -30,6 +31,7 @@ class Store:
         self.sources = Sources(database)
         self.subscribers = Subscribers(database)
         self.deliveries = Deliveries(database)
+        self.feedback = FeedbackLog(database)
 
     def close(self) -> None:
         """Give every connection back."""

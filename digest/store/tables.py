@@ -328,4 +328,25 @@ class AttemptRow(SQLModel, table=True):
     text: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class FeedbackRow(SQLModel, table=True):
+    """What a reader said of a paper; gone with the reader."""
+
+    __tablename__: ClassVar[Any] = "feedback"
+    __table_args__ = (
+        UniqueConstraint("subscriber", "paper", name="uq_feedback"),
+        _one_of("verdict", ("save", "not_for_me")),
+        Index("ix_feedback_subscriber", "subscriber", "verdict", "at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = _key()
+    subscriber: int = _refers("subscriber.id")
+    paper: int = _refers("paper.id", index=True)
+    verdict: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    delivery: int | None = Field(
+        sa_column=Column(Key, ForeignKey("delivery.id", ondelete="SET NULL"))
+    )
+
+
 metadata = SQLModel.metadata
