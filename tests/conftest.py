@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+    from postgres import Postgres
+
     from digest.store import Store
 
 REQUIRE_ALL: Final = os.environ.get("REQUIRE_ALL") == "1"
@@ -44,12 +46,31 @@ def now() -> datetime:
     return datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of this process's own, on a socket; ended with the tests."""
+    from postgres import Postgres, has_postgres  # noqa: PLC0415 -- most tests need no server
+
+    needs(has_postgres(), "PostgreSQL", "pip install --group dev")
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a database of this test's own is: the test runs once on SQLite, once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'digest.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty database in a file of this test's own."""
+def store(database_url: str) -> Iterator[Store]:
+    """A database with nothing in its tables."""
     from digest.store import open_store  # noqa: PLC0415 -- most tests need no database
 
-    opened = open_store(f"sqlite:///{tmp_path / 'digest.db'}")
+    opened = open_store(database_url)
     yield opened
     opened.close()
 

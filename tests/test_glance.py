@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 DAILY = Schedule(Cadence.DAILY, time(7, 0), "Europe/Paris")
 
 
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """A file: a glance looks at SQLite alone."""
+    return f"sqlite:///{tmp_path / 'digest.db'}"
+
+
 def url_of(store: Store) -> str:
     return str(store.database.url)
 

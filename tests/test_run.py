@@ -102,9 +102,10 @@ def squeezed(text: str) -> str:
 
 
 def test_the_sample_reaches_four_readers_and_says_why_the_fifth_got_none(
-    tmp_path: Path, now: datetime, mailbox: Mailbox
+    tmp_path: Path, now: datetime, mailbox: Mailbox, database_url: str
 ) -> None:
-    with opened(tmp_path, now, smtp=f"smtp://127.0.0.1:{mailbox.port}") as app:
+    smtp = f"smtp://127.0.0.1:{mailbox.port}"
+    with opened(tmp_path, now, smtp=smtp, DIGEST_DATABASE_URL=database_url) as app:
         add(app, "ada", "mixture of experts", "unlearning -image")
         add(app, "bo", "agents", limit=10)
         add(app, "chidi", 'author:"Ines Harrow"', "upvotes>20")
@@ -129,8 +130,9 @@ def test_the_sample_reaches_four_readers_and_says_why_the_fifth_got_none(
         assert len(titles_in(mailbox.folder / "ada.eml")) == 6
 
 
-def test_a_second_run_sends_nothing_twice(tmp_path: Path, now: datetime) -> None:
-    with opened(tmp_path, now, smtp=f"eml:{tmp_path / 'out'}") as app:
+def test_a_second_run_sends_nothing_twice(tmp_path: Path, now: datetime, database_url: str) -> None:
+    out = f"eml:{tmp_path / 'out'}"
+    with opened(tmp_path, now, smtp=out, DIGEST_DATABASE_URL=database_url) as app:
         add(app, "ada", "mixture of experts")
         run.ingest(app)
         run.issue(app, everybody=True)
@@ -206,9 +208,10 @@ def test_what_was_not_sent_is_offered_again(tmp_path: Path, now: datetime) -> No
 
 
 def test_what_a_dead_sender_held_is_sent_or_recorded_as_unknown(
-    tmp_path: Path, now: datetime
+    tmp_path: Path, now: datetime, database_url: str
 ) -> None:
-    with opened(tmp_path, now, smtp=f"eml:{tmp_path / 'out'}") as app:
+    out = f"eml:{tmp_path / 'out'}"
+    with opened(tmp_path, now, smtp=out, DIGEST_DATABASE_URL=database_url) as app:
         for name in ("ada", "bo"):
             add(app, name, "mixture of experts")
         run.ingest(app)

@@ -23,7 +23,7 @@ from digest.store.deliveries import Delivery, Excluded, Prepared
 from digest.store.papers import pack, unpack
 from digest.store.tables import from_micros, metadata, to_micros
 from subscribers.profile import Layout, Order, Profile
-from subscribers.subscriber import Cadence, Schedule, Subscriber
+from subscribers.subscriber import Cadence, Schedule, Status, Subscriber
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,6 +192,33 @@ def test_freezing_a_digest_again_adds_nothing(store: Store, now: datetime) -> No
     audience = store.deliveries.freeze(again, [], channel="smtp", domain="x.org", now=now)
     assert (audience.prepared, audience.excluded) == (0, 1)
     assert len(store.deliveries.history()) == 1
+
+
+def test_who_left_or_moved_while_the_audience_was_frozen_keeps_what_they_asked_for(
+    store: Store, now: datetime
+) -> None:
+    names = ("gone", "moved", "over")
+    gone, moved, over = (stored(store, Subscriber(f"{name}@example.org"), now) for name in names)
+    over = replace(over, status=Status.PAUSED, paused_until=now)
+    store.subscribers.update(over)
+    store.subscribers.update(gone.unsubscribe())
+    later = now + timedelta(hours=5)
+    store.subscribers.update(replace(moved, next_due=later))
+
+    due = now + timedelta(days=1)
+    prepared = [
+        Prepared(
+            one, "digest", one.address, b"", expires_at=None, next_due=due, last_day=now.date()
+        )
+        for one in (gone, moved, over)
+    ]
+    store.deliveries.freeze(prepared, [], channel="eml", domain="example.org", now=now)
+
+    after = [store.subscribers.by_number(one.number) for one in (gone, moved, over)]
+    assert [one.status for one in after] == [Status.UNSUBSCRIBED, Status.ACTIVE, Status.ACTIVE]
+    assert [one.next_due for one in after] == [None, later, due]
+    assert [one.last_day for one in after] == [now.date()] * 3
+    assert after[2].paused_until is None
 
 
 def test_a_leased_delivery_is_nobody_elses(store: Store, now: datetime) -> None:

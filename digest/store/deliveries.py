@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Row, case, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, insert, select, update
 
 from digest.errors import NotFound
 from digest.store.database import chunks
@@ -143,7 +143,7 @@ class Deliveries:
                     for one in left_out
                 ]
                 connection.execute(insert(EXCLUSION), reasons)
-            _move_on(connection, fresh, left_out)
+            _move_on(connection, fresh, left_out, now)
             old = select(ISSUE.c.id).where(ISSUE.c.frozen_at < now - EXCLUSIONS_KEPT)
             connection.execute(EXCLUSION.delete().where(EXCLUSION.c.issue.in_(old)))
         return Frozen(number, candidates, len(fresh), len(left_out))
@@ -357,21 +357,47 @@ def _existing_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
 
 
 def _move_on(
-    connection: Connection, prepared: Sequence[Prepared], excluded: Sequence[Excluded]
+    connection: Connection,
+    prepared: Sequence[Prepared],
+    excluded: Sequence[Excluded],
+    now: datetime,
 ) -> None:
-    for one in prepared:
-        values: dict[str, Any] = {
-            "next_due": one.next_due,
-            "status": "active",
-            "paused_until": None,
-        }
-        if one.last_day is not None:
-            values["last_day"] = one.last_day
-        where = SUBSCRIBER.c.id == one.subscriber.number
-        connection.execute(update(SUBSCRIBER).where(where).values(**values))
-    for other in excluded:
-        where = SUBSCRIBER.c.id == other.subscriber.number
-        connection.execute(update(SUBSCRIBER).where(where).values(next_due=other.next_due))
+    """Set when each reader is due next, and end the pauses that are over.
+
+    They were read before the audience was frozen: who has left, paused or moved their hour
+    meanwhile keeps what they asked for.
+    """
+    moves: list[tuple[Subscriber, datetime | None, date | None]] = [
+        (one.subscriber, one.next_due, one.last_day) for one in prepared
+    ]
+    moves += [(one.subscriber, one.next_due, None) for one in excluded]
+    if not moves:
+        return
+    reader = SUBSCRIBER.c
+    is_as_seen = reader.next_due.is_not_distinct_from(_given("seen", reader.next_due))
+    is_over = (reader.status == "paused") & (reader.paused_until <= _given("now", reader.next_due))
+    change = (
+        update(SUBSCRIBER)
+        .where(reader.id == bindparam("number"))
+        .values(
+            last_day=func.coalesce(_given("day", reader.last_day), reader.last_day),
+            next_due=case((is_as_seen, _given("due", reader.next_due)), else_=reader.next_due),
+            status=case((is_over, "active"), else_=reader.status),
+            paused_until=case((is_over, None), else_=reader.paused_until),
+        )
+    )
+    connection.execute(
+        change,
+        [
+            {"number": who.number, "seen": who.next_due, "due": due, "day": day, "now": now}
+            for who, due, day in moves
+        ],
+    )
+
+
+def _given(name: str, column: Any) -> Any:  # noqa: ANN401 -- SQL expressions
+    """A value to come, stored as that column's are."""
+    return bindparam(name, type_=column.type)
 
 
 def _log() -> Any:  # noqa: ANN401 -- an SQL expression
