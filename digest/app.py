@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from digest.store import open_store
+from digest.tags import Tags
 from subscribers.links import Links
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class App:
     def links(self) -> Links:
         """The signed links of its mails."""
         return Links(self.settings.public_url, self.settings.secret_keys)
+
+    @cached_property
+    def tags(self) -> Tags:
+        """What its mails carry so that a bounce can be matched."""
+        return Tags(self.settings.secret_keys)
 
     @cached_property
     def renderer(self) -> Renderer:

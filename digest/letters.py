@@ -55,8 +55,10 @@ def outgoing(app: App, delivery: Delivery) -> Outgoing:
         message_id=delivery.message_id,
         date=delivery.created_at,
         issue=delivery.issue,
+        tag=app.tags.tag(delivery.public_id),
     )
-    return Outgoing(app.settings.sender_address, reader.address, to_bytes(message))
+    sender = app.tags.envelope(app.settings.bounce_address, delivery.public_id)
+    return Outgoing(sender, reader.address, to_bytes(message))
 
 
 def letter(
@@ -68,6 +70,7 @@ def letter(
     message_id: str,
     date: datetime,
     issue: int | None = None,
+    tag: str = "",
 ) -> Letter:
     """A rendered digest with all that goes into its headers; a preview's is the same."""
     from digest.mail import Letter  # noqa: PLC0415
@@ -87,5 +90,6 @@ def letter(
         reply_to=settings.contact if settings.contact != settings.sender_address else "",
         unsubscribe_url=links.unsubscribe,
         unsubscribe_mailto=links.unsubscribe_mailto,
+        tag=tag,
         feedback_id=f"{issue or 0}:{reader.list_name}:digest:paperdigest",
     )

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
+from digest.tags import HEADER as TAG_HEADER
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
@@ -47,6 +49,7 @@ class Letter:
     unsubscribe_url: str = ""
     unsubscribe_mailto: str = ""
     feedback_id: str = ""
+    tag: str = ""
 
 
 def message_id(delivery_public_id: str, domain: str) -> str:
@@ -91,6 +94,8 @@ def _headers(letter: Letter, boundary: str) -> Iterator[str]:
         yield _line("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
     if letter.feedback_id:
         yield _line("Feedback-ID", _plain(letter.feedback_id))
+    if letter.tag:
+        yield _line(TAG_HEADER, _plain(letter.tag))
     yield _line("Auto-Submitted", "auto-generated")
     yield _line("Precedence", "bulk")
     yield _line("X-Auto-Response-Suppress", "All")

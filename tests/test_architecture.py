@@ -24,7 +24,7 @@ LONGEST: Final = {"digest": 500, "subscribers": 500, "bench": 500, "tests": 800}
 STOREYS: Final = (
     {"digest", "digest.errors"},
     {"digest.settings", "digest.advice"},
-    {"digest.papers", "digest.merge", "subscribers"},
+    {"digest.papers", "digest.merge", "digest.tags", "subscribers"},
     {"digest.match", "digest.learn", "digest.phrases"},
     {"digest.selection"},
     {"digest.compose"},
@@ -42,6 +42,7 @@ STOREYS: Final = (
 PURE: Final = (
     "digest.papers",
     "digest.merge",
+    "digest.tags",
     "digest.match",
     "digest.learn",
     "digest.phrases",

@@ -39,6 +39,7 @@ class Settings:
     contact: str
     smtp_user: str | None = field(default=None, repr=False)
     smtp_password: str | None = field(default=None, repr=False)
+    bounce_address: str = ""
     hostname: str = "localhost"
     public_url: str = ""
     secret_keys: tuple[bytes, ...] = field(default=(), repr=False)
@@ -90,6 +91,7 @@ def load(env: Mapping[str, str]) -> Settings:
         sender_name=name or values["DIGEST_BRAND"],
         sender_address=address,
         contact=values["DIGEST_CONTACT"] or address,
+        bounce_address=values["DIGEST_BOUNCE_ADDRESS"] or address,
         public_url=values["DIGEST_PUBLIC_URL"] or "",
         secret_keys=tuple(key for key in keys if key),
         sources=sources,

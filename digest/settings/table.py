@@ -98,6 +98,13 @@ SETTINGS: Final = (
         values.address,
     ),
     Setting(
+        "DIGEST_BOUNCE_ADDRESS",
+        "Where relays return what cannot be delivered; * is where the tag of each mail goes. "
+        "Without it, the address of DIGEST_FROM.",
+        "an address with a * before its @, as in bounces+*@digest.example.org",
+        values.bounce_address,
+    ),
+    Setting(
         "DIGEST_PUBLIC_URL",
         "Where readers reach `paper-digest serve`; it may have a path. Without it mails have no "
         "links to settings, and one leaves by writing to DIGEST_CONTACT.",

@@ -106,6 +106,14 @@ def address(text: str) -> str:
     return f"{local}@{domain.lower()}"
 
 
+def bounce_address(text: str) -> str:
+    """An address whose local part may hold one * (and leaves room for a tag of 29 characters)."""
+    local, _, _ = text.rpartition("@")
+    if local.count("*") > 1 or len(local) > 64 - 29:
+        raise ValueError
+    return address(text)
+
+
 def secret_key(text: str) -> bytes:
     """A key that nobody guesses, as bytes."""
     if len(text) < SHORTEST_SECRET or len(set(text)) < 8:  # noqa: PLR2004 -- "aaaa..." is no secret
