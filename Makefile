@@ -13,6 +13,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # Each install leaves a stamp, so that the next one happens when its list has changed.
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
+RIVALS := $(VENV)/.bench-installed
 
 .PHONY: help demo test check fmt bench soak docs constraints clean
 
@@ -43,7 +44,7 @@ fmt: $(DEV)
 	@$(BIN)/python -m ruff check --fix
 	@$(BIN)/python -m ruff format
 
-bench: $(DEV)
+bench: $(RIVALS)
 	@$(BIN)/python -m bench $(ONLY)
 
 soak: $(DEV)
@@ -55,7 +56,7 @@ docs: $(DEV)
 constraints:
 	@$(PYTHON) -m venv --clear build/constraints
 	@build/constraints/bin/python -m pip install --quiet --upgrade pip
-	@build/constraints/bin/python -m pip install --quiet --editable ".[postgres]" --group dev
+	@build/constraints/bin/python -m pip install --quiet --editable ".[postgres]" --group dev --group bench
 	@{ sed '/^[^#]/,$$d' constraints.txt; build/constraints/bin/python -m pip freeze --exclude-editable; } > build/constraints.txt
 	@mv build/constraints.txt constraints.txt
 
@@ -74,4 +75,9 @@ $(DEV): $(RUNTIME)
 	@echo "Adding what the tests need to $(VENV) (once)"
 	@$(PIP) install --upgrade "pip>=25.1"
 	@$(PIP) install --constraint constraints.txt --group dev
+	@touch $@
+
+$(RIVALS): $(DEV)
+	@echo "Adding what the benchmarks compare with to $(VENV) (once)"
+	@$(PIP) install --constraint constraints.txt --group bench
 	@touch $@

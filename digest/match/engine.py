@@ -8,6 +8,7 @@ profiles x lines with lines x papers, scores everybody, in blocks of profiles th
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,16 @@ import numpy as np
 from scipy import sparse
 
 from digest.match.index import Index, _ranges
-from digest.match.score import POINT, SUM_UNIT, fresh_points, ranks, rarity, trend, trend_points
+from digest.match.score import (
+    MOST_POINTS,
+    POINT,
+    SUM_UNIT,
+    fresh_points,
+    ranks,
+    rarity,
+    trend,
+    trend_points,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +36,14 @@ if TYPE_CHECKING:
     from digest.papers import Paper
 
     Ints = npt.NDArray[np.int64]
+    Totals = npt.NDArray[np.int32]
 
-_BLOCK: Final = 8_192
-"""Profiles a block: some hundred megabytes at 1,500 papers."""
-_OUT: Final = -(1 << 30)
-"""What an excluded paper scores: less than any sum brings back."""
-_RANK_BITS: Final = 20
-_ROW_BITS: Final = 14
+_CELLS: Final = 1 << 20
+"""Profiles times papers in a block: what is worked on stays near the processor."""
+_TOTAL_BITS: Final = 31
+_AT_ONCE: Final = 2
+_CELL_COST: Final = 24
+"""What one cell of a sparse row costs to add, in cells of a whole row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +72,9 @@ class Engine:
         self.size = len(papers)
         trends = [trend(paper, now) for paper in papers]
         extra = [trend_points(paper, now) + fresh_points(paper, now) for paper in papers]
-        self._extra = np.array(extra, dtype=np.int64)
+        self._extra = np.array(extra, dtype=np.int32)
         self._rank = np.array(ranks(papers, trends), dtype=np.int64)
-        self._place_of_rank = np.argsort(self._rank)
+        self._by_rank = np.argsort(self._rank)
         self._rarity = np.array(
             [rarity(n, self.size) for n in range(self.size + 1)], dtype=np.int64
         )
@@ -71,21 +82,33 @@ class Engine:
     def answer(self, stored: Sequence[str], *, top: int) -> Answer:
         """The best `top` papers of each profile, given in the form of `digest.match.stored`."""
         compiled = _compile(stored)
-        points = self._lines(compiled.programs)
-        counts, places, scores = [], [], []
-        for start in range(0, len(stored), _BLOCK):
-            stop = min(start + _BLOCK, len(stored))
-            held = self._best(compiled, points, start, stop, top)
-            counts.append(held[0])
-            places.append(held[1])
-            scores.append(held[2])
+        lines = _Lines(compiled.programs)
+        points = self._lines(lines)
+        wanted = _Split(points[~lines.excludes[lines.order]], self.size)
+        unwanted = points[lines.excludes[lines.order]]
+        asked = compiled.rows(~lines.excludes[lines.order])
+        left_out = compiled.rows(lines.excludes[lines.order])
+        block = max(1, _CELLS // max(self.size, 1))
+
+        def best(start: int) -> tuple[Ints, Ints, Ints]:
+            rows = slice(start, min(start + block, len(stored)))
+            totals = wanted.sums(asked[rows])
+            totals[compiled.everything[rows]] = 1
+            if left_out.nnz:
+                out = (left_out[rows] @ unwanted).tocoo()
+                totals[out.row, out.col] = 0
+            return self._best(totals, compiled.trending[rows], compiled.everything[rows], top)
+
+        # numpy and scipy let go of the interpreter while they work, so two blocks go at once.
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            held = list(pool.map(best, range(0, len(stored), block)))
+        counts, places, scores = zip(*held, strict=True) if held else ((), (), ())
         empty = np.zeros(0, dtype=np.int64)
         first = np.concatenate([[0], np.cumsum(np.concatenate([empty, *counts]))])
         return Answer(first, np.concatenate([empty, *places]), np.concatenate([empty, *scores]))
 
-    def _lines(self, programs: list[str]) -> sparse.csr_array:
-        """Points of each distinct line in each paper, in thousandths; far below 0 for excluded."""
-        lines = _Lines(programs)
+    def _lines(self, lines: _Lines) -> sparse.csr_array:
+        """Points of each distinct line in each paper, in thousandths."""
         strengths = self.index.rows(list(lines.atoms))
         rarities = self._rarity[np.diff(strengths.indptr)]
         single = strengths[lines.single_atoms] if len(lines.single_atoms) else strengths[:0]
@@ -110,111 +133,105 @@ class Engine:
             if value:
                 held.append(value.to_bytes(width, "little"))
                 which.append(number)
+        if not held:
+            return sparse.csr_array((len(lines.trees), self.size), dtype=np.int32)
         kept = np.array(which, dtype=np.int64)
-        indptr = np.concatenate([[0], np.cumsum([len(a) for _, a, _ in lines.trees])]).astype(
-            np.int64
-        )
-        flat_atoms = np.array([a for _, atoms, _ in lines.trees for a in atoms], dtype=np.int64)
-        flat_counts = np.array([c for _, _, counts in lines.trees for c in counts], dtype=np.int64)
-        scored = np.unique(flat_atoms[flat_counts > 0])
-        local = np.full(strengths.shape[0], -1, dtype=np.int64)
-        local[scored] = np.arange(len(scored))
-        # One row more, of nothing: for atoms that only filter or are left out.
-        dense = np.zeros((len(scored) + 1, self.size), dtype=np.uint8)
-        dense[: len(scored)] = strengths[scored].toarray() if len(scored) else 0
+        leaves = [
+            [(atom, count) for atom, count in zip(atoms, counts, strict=True) if count]
+            for _, atoms, counts in (lines.trees[number] for number in which)
+        ]
+        first = np.concatenate([[0], np.cumsum([len(each) for each in leaves])])
+        flat = np.array([leaf for each in leaves for leaf in each], dtype=np.int64).reshape(-1, 2)
+        scored, row_of = np.unique(flat[:, 0], return_inverse=True)
+        factor = rarities[flat[:, 0]] * flat[:, 1]
+        dense = np.zeros((len(scored), self.size), dtype=np.uint8)
+        cells = strengths[scored].tocoo()
+        dense[cells.row, cells.col] = cells.data
         rows, columns, data = [], [], []
-        step = max(1, (1 << 24) // max(self.size, 1))
+        step = max(1, (1 << 22) // self.size)
         for start in range(0, len(held), step):
             packed = np.frombuffer(b"".join(held[start : start + step]), dtype=np.uint8)
             there = np.unpackbits(
                 packed.reshape(-1, width), axis=1, count=self.size, bitorder="little"
             )
-            row, column = np.nonzero(there)
-            line = kept[row + start]
-            counts = indptr[line + 1] - indptr[line]
-            leaves = _ranges(indptr[line], counts)
-            atoms_there = flat_atoms[leaves]
-            amount = (
-                dense[local[atoms_there], np.repeat(column, counts)].astype(np.int64)
-                * rarities[atoms_there]
-                * flat_counts[leaves]
-            )
-            sums = np.add.reduceat(amount, np.cumsum(counts) - counts) if len(amount) else amount
-            scored = np.where(lines.tree_excludes[line], _OUT, _points(sums))
-            rows.append(line)
+            row, column = np.divmod(np.flatnonzero(there), self.size)
+            row += start
+            counts = first[row + 1] - first[row]
+            leaf = _ranges(first[row], counts)
+            amount = dense[row_of[leaf], np.repeat(column, counts)] * factor[leaf]
+            # One zero behind them all, so that a line of filters alone adds up to nothing.
+            ends = np.concatenate([[0], np.cumsum(amount)])
+            last = np.cumsum(counts)
+            rows.append(kept[row])
             columns.append(column)
-            data.append(scored)
-        empty = np.zeros(0, dtype=np.int64)
+            data.append(_points(ends[last] - ends[last - counts]))
+        where = (np.concatenate(rows), np.concatenate(columns))
         return sparse.coo_array(
-            (
-                np.concatenate([empty, *data]).astype(np.int64),
-                (np.concatenate([empty, *rows]), np.concatenate([empty, *columns])),
-            ),
-            shape=(len(lines.trees), self.size),
+            (np.concatenate(data), where), shape=(len(lines.trees), self.size)
         ).tocsr()
 
     def _best(
-        self, compiled: _Compiled, points: sparse.csr_array, start: int, stop: int, top: int
+        self,
+        totals: Totals,
+        trending: npt.NDArray[np.bool_],
+        everything: npt.NDArray[np.bool_],
+        top: int,
     ) -> tuple[Ints, Ints, Ints]:
         """Of a block of profiles: how many papers each has, their places and points, best first."""
-        a, b = compiled.first[start], compiled.first[stop]
-        block = sparse.csr_array(
-            (
-                np.ones(b - a, dtype=np.int64),
-                compiled.lines[a:b],
-                compiled.first[start : stop + 1] - a,
-            ),
-            shape=(stop - start, points.shape[0]),
+        matched = totals > 0
+        totals += self._extra
+        totals *= matched
+        keys = totals
+        if trending.any():
+            keys = totals.copy()
+            keys[trending] = matched[trending] * (self.size - self._rank).astype(np.int32)
+        if top < self.size:
+            least = np.partition(keys, self.size - top, axis=1)[:, self.size - top]
+            matched &= keys >= least[:, np.newaxis]
+        cell = np.flatnonzero(matched)
+        row = cell // self.size
+        # Row, then score downwards, then rank, in one integer; a block has few enough cells.
+        low = self.size.bit_length()
+        packed = (row << (_TOTAL_BITS + low)) | (
+            ((1 << _TOTAL_BITS) - 1 - keys.ravel()[cell].astype(np.int64)) << low
         )
-        product = block @ points
-        row = np.repeat(np.arange(stop - start), np.diff(product.indptr))
-        place, total = product.indices.astype(np.int64), product.data
-        everything = compiled.all_papers[start:stop]
-        if everything.any():
-            row, place, total = self._with_everything(row, place, total, everything)
-        kept = (total > 0) | (everything[row] & (total == 0))
-        row, place, total = row[kept], place[kept], total[kept] + self._extra[place[kept]]
-        rank = self._rank[place]
-        by = np.where(compiled.trending[start:stop][row], 0, total)
-        # Row, then score downwards, then rank: one integer, sorted once.
-        key = (row << (63 - _ROW_BITS)) | (((1 << 28) - by) << _RANK_BITS) | rank
-        order = _smallest(key, row, stop - start, top)
-        key = key[order]
-        counts = np.bincount(row[order], minlength=stop - start)
-        return counts, place[order], total[order]
-
-    def _with_everything(
-        self, row: Ints, place: Ints, total: Ints, everything: npt.NDArray[np.bool_]
-    ) -> tuple[Ints, Ints, Ints]:
-        """Every paper for profiles without keywords, less what they leave out."""
-        asks = ~everything[row]
-        out = set(zip(row[~asks].tolist(), place[~asks].tolist(), strict=True))
-        rows = np.repeat(np.nonzero(everything)[0], self.size)
-        places = np.tile(np.arange(self.size), int(everything.sum()))
-        if out:
-            left = np.array(
-                [pair not in out for pair in zip(rows.tolist(), places.tolist(), strict=True)]
-            )
-            rows, places = rows[left], places[left]
-        return (
-            np.concatenate([row[asks], rows]),
-            np.concatenate([place[asks], places]),
-            np.concatenate([total[asks], np.zeros(len(rows), dtype=np.int64)]),
-        )
+        packed |= self._rank[cell - row * self.size]
+        packed.sort()
+        row = packed >> (_TOTAL_BITS + low)
+        place = self._by_rank[packed & ((1 << low) - 1)]
+        # What ties with the last one is cut by rank.
+        counts = np.bincount(row, minlength=len(totals))
+        nth = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
+        row, place = row[nth < top], place[nth < top]
+        # A profile of everything was matched by one thousandth that is no score.
+        points = totals[row, place].astype(np.int64) - everything[row]
+        return np.minimum(counts, top), place, points
 
 
-def _points(sums: Ints) -> Ints:
+class _Split:
+    """Points of lines, those in many papers apart: adding a whole row beats adding its cells."""
+
+    def __init__(self, points: sparse.csr_array, size: int) -> None:
+        having = np.diff(points.indptr)
+        self._heavy = having * _CELL_COST > size
+        self._rows = points[self._heavy].toarray() if self._heavy.any() else None
+        self._light = points[~self._heavy]
+        self._size = size
+
+    def sums(self, asked: sparse.csr_array) -> Totals:
+        """Profiles x papers: the sum of the lines each profile asks for."""
+        light = (asked[:, ~self._heavy] @ self._light).tocoo()
+        if self._rows is None:
+            totals = np.zeros((asked.shape[0], self._size), dtype=np.int32)
+        else:
+            totals = asked[:, self._heavy] @ self._rows
+        totals[light.row, light.col] += light.data
+        return totals
+
+
+def _points(sums: Ints) -> Totals:
     """The same as score.line_points, for many."""
-    return np.maximum(np.rint(sums / SUM_UNIT), 1).astype(np.int64)
-
-
-def _smallest(key: Ints, row: Ints, rows: int, top: int) -> Ints:
-    """Where the `top` smallest keys of each row are, in order of key."""
-    order = np.argsort(key)
-    counts = np.bincount(row, minlength=rows)
-    begins = np.cumsum(counts) - counts
-    place = np.arange(len(order)) - begins[row[order]]
-    return order[place < top]
+    return np.clip(np.rint(sums / SUM_UNIT), 1, MOST_POINTS).astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +242,18 @@ class _Compiled:
     first: Ints
     lines: Ints
     trending: npt.NDArray[np.bool_]
-    all_papers: npt.NDArray[np.bool_]
+    everything: npt.NDArray[np.bool_]
+
+    def rows(self, kept: npt.NDArray[np.bool_]) -> sparse.csr_array:
+        """Profiles x the kept lines: which profile asks for which."""
+        number = np.cumsum(kept, dtype=np.int64) - 1
+        mask = kept[self.lines]
+        first = np.concatenate([[0], np.cumsum(mask)])[self.first]
+        data = np.ones(int(mask.sum()), dtype=np.int32)
+        return sparse.csr_array(
+            (data, number[self.lines[mask]], first),
+            shape=(len(self.first) - 1, int(kept.sum())),
+        )
 
 
 def _compile(stored: Sequence[str]) -> _Compiled:
@@ -239,10 +267,10 @@ def _compile(stored: Sequence[str]) -> _Compiled:
         asked = text.split("\n")
         if asked[0] == "*":
             everything[profile] = True
-            asked = asked[1:]
+            del asked[0]
         if asked and asked[0] == "~":
             trending[profile] = True
-            asked = asked[1:]
+            del asked[0]
         lines.extend([number_of(line, len(numbers)) for line in asked if line])
         first.append(len(lines))
     return _Compiled(
@@ -275,14 +303,15 @@ class _Lines:
                 single_atoms.append(number_of(atom, len(self.atoms)))
                 single_counts.append(int(count))
                 continue
-            excludes.append(program[0] == "!")
-            tree, atoms, counts = json.loads(program[1:] if excludes[-1] else program)
+            negative = program[0] == "!"
+            excludes.append(negative)
+            tree, atoms, counts = json.loads(program[1:] if negative else program)
             where.append((True, len(self.trees)))
             self.trees.append((tree, [number_of(atom, len(self.atoms)) for atom in atoms], counts))
         self.single_atoms = np.array(single_atoms, dtype=np.int64)
         self.single_counts = np.array(single_counts, dtype=np.int64)
-        self.tree_excludes = np.array(excludes, dtype=bool)
         singles = len(single_atoms)
+        self.excludes = np.array([False] * singles + excludes, dtype=bool)
         self.order = np.array(
             [number + singles * is_tree for is_tree, number in where], dtype=np.int64
         )
@@ -295,7 +324,7 @@ class _Bits:
         self._indptr = strengths.indptr
         self._indices = strengths.indices
         self._size = strengths.shape[1]
-        self._all = (1 << self._size) - 1
+        self._all: int = (1 << self._size) - 1
         self._rows: dict[int, int] = {}
 
     def _row(self, atom: int) -> int:
@@ -316,7 +345,7 @@ class _Bits:
         sign, first, *rest = tree
         value: int = self.of(first, atoms)
         if sign == "!":
-            return int(self._all & ~value)
+            return self._all ^ value
         for part in rest:
             if sign == "&":
                 if not value:

@@ -7,7 +7,6 @@ followed through the stream all together, one word further at a time.
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -16,9 +15,10 @@ import numpy as np
 from scipy import sparse
 
 from digest.match.score import BODY, TITLE, strength
+from digest.match.stored import element, term
 from subscribers.finding import Reading, beginnings, signal_of
 from subscribers.names import name_parts
-from subscribers.tree import Field, Form, Pattern, Term
+from subscribers.tree import Field, Floor, Form, Term
 from subscribers.words import parts, scanner, words
 
 if TYPE_CHECKING:
@@ -94,29 +94,25 @@ class Index:
 
     def rows(self, atoms: Sequence[str]) -> sparse.csr_array:
         """Strength in eighths of each atom in each paper; where it stands it is stored, even 0."""
-        base: dict[tuple[Pattern, ...], int] = {}
-        fields = {Field.ANY: 0, Field.TITLE: 1, Field.ABSTRACT: 2}
+        base: dict[str, int] = {}
+        kinds = {"": 0, "title": 1, "abstract": 2}
         picked: list[tuple[int, int]] = []
         odd: list[tuple[list[int], list[int]]] = []
-        for text in atoms:
-            made = _term(text)
-            if isinstance(made, Term) and made.field in fields and not made.near:
-                picked.append((fields[made.field], base.setdefault(made.patterns, len(base))))
+        for atom in atoms:
+            head, _, text = atom.rpartition(":")
+            if atom[0] != "[" and head in kinds:
+                picked.append((kinds[head], base.setdefault(text, len(base))))
             else:
-                picked.append((3, len(odd)))
-                odd.append(self._odd(made))
-        counted = self._counted(list(base))
+                picked.append((len(kinds), len(odd)))
+                odd.append(self._odd(term(atom)))
+        counted = self._counted([tuple(text.split(" ")) for text in base])
         stacked = sparse.vstack([*counted, _rows(odd, self.size)], format="csr")
         wanted = np.array([kind * len(base) + row for kind, row in picked], dtype=np.int64)
         return stacked[wanted] if len(wanted) else stacked[:0]
 
-    def _counted(self, asked: list[tuple[Pattern, ...]]) -> list[sparse.csr_array]:
+    def _counted(self, asked: list[tuple[str, ...]]) -> list[sparse.csr_array]:
         """Strengths of words and phrases: anywhere, in titles, in abstracts."""
-        elements: dict[Pattern, list[int]] = {}
-        for patterns in asked:
-            for pattern in patterns:
-                if pattern not in elements:
-                    elements[pattern] = self._kinds_of(pattern)
+        elements = {word: self._kinds_of(word) for each in asked for word in each}
         rows, docs = self._follow(asked, elements)
         shape = (len(asked), self.size)
         in_title = (docs & 1) == 0
@@ -126,7 +122,9 @@ class Index:
         body.data = np.array(BODY, dtype=np.int32)[np.minimum(body.data, len(BODY) - 1)]
         return [(title + body).tocsr(), title, body]
 
-    def _kinds_of(self, pattern: Pattern) -> list[int]:
+    def _kinds_of(self, word: str) -> list[int]:
+        """The kinds that one word of an atom fits."""
+        pattern = element(word)
         if pattern.form is Form.FOLDED:
             return self._folded.get(pattern.value, [])
         if pattern.form is Form.WRITTEN:
@@ -138,21 +136,21 @@ class Index:
         return sorted(found)
 
     def _follow(
-        self, asked: list[tuple[Pattern, ...]], elements: dict[Pattern, list[int]]
+        self, asked: list[tuple[str, ...]], elements: dict[str, list[int]]
     ) -> tuple[Ints, Ints]:
         """Every place where a row's words stand one behind the other: rows and documents."""
         steps = max(map(len, asked), default=0)
-        states: dict[tuple[Pattern, ...], int] = {}
-        edges: list[list[tuple[int, Pattern, int]]] = [[] for _ in range(steps)]
+        states: dict[tuple[str, ...], int] = {}
+        edges: list[list[tuple[int, str, int]]] = [[] for _ in range(steps)]
         finals: dict[int, int] = {}
-        for row, patterns in enumerate(asked):
+        for row, each in enumerate(asked):
             before = -1
-            for depth in range(len(patterns)):
-                prefix = patterns[: depth + 1]
+            for depth, word in enumerate(each):
+                prefix = each[: depth + 1]
                 state = states.get(prefix)
                 if state is None:
                     state = states[prefix] = len(states)
-                    edges[depth].append((before, patterns[depth], state))
+                    edges[depth].append((before, word, state))
                 before = state
             finals[before] = row
         row_of = np.full(len(states) + 1, -1, dtype=np.int64)
@@ -170,7 +168,7 @@ class Index:
         return np.concatenate([empty, *found_rows]), np.concatenate([empty, *found_docs])
 
     def _begin(
-        self, edges: list[tuple[int, Pattern, int]], elements: dict[Pattern, list[int]]
+        self, edges: list[tuple[int, str, int]], elements: dict[str, list[int]]
     ) -> tuple[Ints, Ints]:
         """Where each first word stands, and the state it leads to."""
         kinds = np.array([k for _, p, _ in edges for k in elements[p]], dtype=np.int64)
@@ -182,8 +180,8 @@ class Index:
         self,
         places: Ints,
         reached: Ints,
-        edges: list[tuple[int, Pattern, int]],
-        elements: dict[Pattern, list[int]],
+        edges: list[tuple[int, str, int]],
+        elements: dict[str, list[int]],
         depth: int,
     ) -> tuple[Ints, Ints]:
         """One word further: where the next word fits an edge, along that edge."""
@@ -206,10 +204,10 @@ class Index:
         counts = np.searchsorted(keys, ahead, side="right") - left
         return np.repeat(places, counts), targets[_ranges(left, counts)]
 
-    def _odd(self, asked: Term | tuple[str, int]) -> tuple[list[int], list[int]]:
+    def _odd(self, asked: Term | Floor) -> tuple[list[int], list[int]]:
         """Papers and strengths for what is no plain word or phrase."""
-        if isinstance(asked, tuple):
-            signal, above = asked
+        if isinstance(asked, Floor):
+            signal, above = asked.signal, asked.above
             passed = [
                 place
                 for place, paper in enumerate(self.papers)
@@ -219,21 +217,23 @@ class Index:
         places = [place for place in self._candidates(asked) if self.reading(place).hits(asked)]
         return places, [strength(asked, self.reading(place)) for place in places]
 
-    def _candidates(self, term: Term) -> Iterable[int]:
+    def _candidates(self, asked: Term) -> Iterable[int]:
         """The papers worth reading for a term, in order."""
-        if term.near:
-            rows = self._counted([(pattern,) for pattern in term.patterns])[0]
+        if asked.near:
+            rows = self._counted([(word,) for word in asked.text.split(" ")])[0]
             sets = [
                 set(rows.indices[a:b]) for a, b in zip(rows.indptr, rows.indptr[1:], strict=False)
             ]
             return sorted(map(int, set.intersection(*sets)))
-        if term.field is Field.AUTHOR and any(letter.isalpha() for letter in term.text.lstrip("s")):
-            full = [part for part in name_parts(term.text) if len(part) > 1]
+        if asked.field is Field.AUTHOR and any(
+            letter.isalpha() for letter in asked.text.lstrip("s")
+        ):
+            full = [part for part in name_parts(asked.text) if len(part) > 1]
             known = self._name_index()
             return sorted({place for part in full for place in known.get(part, ())})
-        if term.field is Field.ORG:
+        if asked.field is Field.ORG:
             known = self._name_index()
-            return sorted(known.get("org:" + next(iter(words(term.text)), ""), ()))
+            return sorted(known.get("org:" + next(iter(words(asked.text)), ""), ()))
         return range(self.size)
 
     def _name_index(self) -> dict[str, set[int]]:
@@ -245,20 +245,6 @@ class Index:
                 for key in keys:
                     self._names.setdefault(key, set()).add(place)
         return self._names
-
-
-def _term(text: str) -> Term | tuple[str, int]:
-    """The term or floor that an atom stands for."""
-    if not text.startswith("["):
-        return Term(text, patterns=(Pattern(Form.FOLDED, text),))
-    loaded = json.loads(text)
-    if loaded[0].endswith(">"):
-        return loaded[0][:-1], int(loaded[1])
-    field = Field(loaded[0])
-    if not field.is_text:
-        return Term(loaded[1], field)
-    patterns = tuple(Pattern(Form(form), value) for form, value in loaded[2])
-    return Term(text, field, patterns, near=loaded[1])
 
 
 def _beginning(known: list[tuple[str, list[int]]], start: str) -> Iterable[int]:

@@ -133,3 +133,20 @@ def _match(query: Query, scored: _Scored, shelf: Shelf) -> Match:
         reasons,
         tuple(sorted(lines[1:])),
     )
+
+
+def explained(
+    text: str, readings: Sequence[Reading], places: Sequence[int], *, now: datetime
+) -> list[tuple[Reason, ...]]:
+    """The reasons for some papers of a profile's answer, when they are already chosen."""
+    query = understood(text)
+    told: list[tuple[Reason, ...]] = []
+    for place in places:
+        reading = readings[place]
+        found = found_in(query, reading)
+        told.append(
+            reasons_for(query, reading.paper, found, now)
+            if found
+            else (trend_reason(reading.paper, now),)
+        )
+    return told

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 POINT: Final = 1000
 """Thousandths in a point."""
+MOST_POINTS: Final = 1 << 19
+"""The most that one line scores, so that two thousand of the heaviest lines still add up."""
 
 TITLE: Final = 24
 BODY: Final = (0, 8, 12, 14, 15)
@@ -165,7 +167,7 @@ def _counts(part: Node) -> bool:
 
 def line_points(total: int) -> int:
     """Thousandths of a point, from a sum of coefficient x rarity x strength; at least one."""
-    return max(round(total / SUM_UNIT), 1)
+    return min(max(round(total / SUM_UNIT), 1), MOST_POINTS)
 
 
 def ranks(papers: Sequence[Paper], trends: Sequence[float]) -> list[int]:

@@ -9,23 +9,28 @@ A stored profile is one string, a line for each different line of the text:
     ~                                    the profile is ordered by trend
     *                                    no keywords: every paper
 
-An atom is a folded word as it is, or JSON: ["title", near, [[form, value], ...]] for text,
-["author", "Ines Harrow"] for other fields, ["upvotes>", 20] for a floor.
+An atom of text is its words, folded, with a blank between: `sparse attention`; a word that is
+found as written begins with =, the beginning of a word with ~; `title:` or `abstract:` stands
+before them, and `~5` behind that for nearness, as in `title~5:sparse attention`. Any other atom
+is JSON: ["author", "Ines Harrow"], or a floor ["upvotes>", 20].
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from digest.match.score import coefficients
 from subscribers.profile import Order
 from subscribers.query import check
-from subscribers.tree import And, Field, Floor, Form, Node, Not, Or, Query, Term
+from subscribers.tree import And, Field, Floor, Form, Node, Not, Or, Pattern, Query, Term
 
 if TYPE_CHECKING:
     from subscribers.profile import Profile
     from subscribers.tree import Line
+
+_SIGNS: Final = {Form.FOLDED: "", Form.WRITTEN: "=", Form.PREFIX: "~"}
+_FORMS: Final = {"=": Form.WRITTEN, "~": Form.PREFIX}
 
 
 def store(profile: Profile) -> str:
@@ -86,13 +91,27 @@ def atom(leaf: Term | Floor) -> str:
         return _json([f"{leaf.signal}>", leaf.above])
     if not leaf.field.is_text:
         return _json([leaf.field.value, leaf.text])
-    if len(leaf.patterns) == 1 and leaf.field is Field.ANY:
-        ((form, value),) = leaf.patterns
-        if form is Form.FOLDED:
-            return value
-    return _json(
-        [leaf.field.value, leaf.near, [[form.value, value] for form, value in leaf.patterns]]
-    )
+    words = " ".join(_SIGNS[form] + value for form, value in leaf.patterns)
+    if not leaf.near:
+        return f"{leaf.field.value}:{words}" if leaf.field else words
+    return f"{leaf.field.value}~{leaf.near}:{words}"
+
+
+def term(atom: str) -> Term | Floor:
+    """What an atom stands for."""
+    if atom[0] == "[":
+        name, value = json.loads(atom)
+        return Floor(name[:-1], value) if name.endswith(">") else Term(value, Field(name))
+    head, _, text = atom.rpartition(":")
+    field, _, near = head.partition("~")
+    patterns = tuple(map(element, text.split(" ")))
+    return Term(text, Field(field), patterns, near=int(near or 0))
+
+
+def element(text: str) -> Pattern:
+    """One word of an atom of text."""
+    form = _FORMS.get(text[0], Form.FOLDED)
+    return Pattern(form, text if form is Form.FOLDED else text[1:])
 
 
 def _json(value: object) -> str:

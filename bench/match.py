@@ -1,0 +1,320 @@
+"""Matching: everybody at once, against asking an index once per reader; one reader; reasons.
+
+The papers are made of real abstracts where a folder of listings lies beside the checkout, else
+of the bundled sample, mixed to 1,500. A profile has 8 terms, common and rare ones as Zipf would
+have them; a third of the profiles use AND, NOT, phrases and fields.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import random
+import re
+import resource
+import sqlite3
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from bench.figures import Figure
+from digest.match import match
+from digest.match.engine import Engine
+from digest.match.plain import explained
+from digest.match.stored import store
+from digest.papers import Paper, PaperId, Signals
+from subscribers.finding import Reading
+from subscribers.profile import Profile
+from subscribers.words import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
+ROOT = Path(__file__).parent.parent
+PAPERS = 1_500
+PROFILES = 100_000
+MILLION = 1_000_000
+TERMS = 8
+TOP = 20
+ASKED_TANTIVY = 2_000
+ASKED_FTS5 = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One line of a profile in our language, for tantivy and for FTS5."""
+
+    ours: str
+    tantivy: str
+    fts5: str
+
+
+def measure() -> list[Figure]:
+    """Ratios to rivals in the same run, on the same papers and profiles."""
+    chance = random.Random(4)
+    papers = mixed(_texts(), PAPERS, chance)
+    profiles = drawn(papers, MILLION, chance)
+    stored = [
+        store(Profile("\n".join(term.ours for term in terms))) for terms in profiles[:PROFILES]
+    ]
+    gc.freeze()  # the readers are ours, not the engine's
+    few, taken = _taken(lambda: Engine(papers, now=NOW).answer(stored, top=TOP))
+    print(f"{PROFILES:,} profiles x {PAPERS:,} papers: {taken:.2f} s, {len(few.places):,} shown")
+    rivals = {
+        "tantivy": _tantivy(papers, profiles[:ASKED_TANTIVY]),
+        "fts5": _fts5(papers, profiles[:ASKED_FTS5]),
+    }
+    figures = []
+    for name, target in (("tantivy", 10), ("fts5", 30)):
+        each = rivals[name]
+        if each is not None:
+            print(f"{name}: {1 / each:,.0f} profiles/s, asked once per profile")
+            ratio = each * PROFILES / taken
+            figures.append(Figure(f"match_100k_vs_{name}", ratio, target, "x", more_is_better=True))
+    figures += _reasons(papers, profiles, few)
+    figures += _one_more(profiles, chance)
+    figures += _one_reader(papers, profiles)
+    stored += stored_forms(profiles[PROFILES:])
+    profiles.clear()
+    gc.collect()
+    gc.freeze()
+    _, long = _taken(lambda: Engine(papers, now=NOW).answer(stored, top=TOP))
+    print(f"{MILLION:,} profiles: {long:.2f} s")
+    if rivals["tantivy"] is not None:
+        ratio = rivals["tantivy"] * MILLION / long
+        figures.append(Figure("match_1m_vs_tantivy", ratio, 20, "x", more_is_better=True))
+    figures.append(Figure("match_1m_over_10_x_100k", long / taken / 10, 1.2, "x"))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / 1024
+    figures.append(Figure("match_peak_memory", peak, 2, "GB"))
+    return figures
+
+
+def stored_forms(profiles: Sequence[list[Term]]) -> list[str]:
+    """Each profile as it was stored when it was saved; a line is compiled once here."""
+    known: dict[str, str] = {}
+    forms = []
+    for terms in profiles:
+        for term in terms:
+            if term.ours not in known:
+                known[term.ours] = store(Profile(term.ours))
+        forms.append("\n".join(dict.fromkeys(known[term.ours] for term in terms)))
+    return forms
+
+
+def _taken(work: Callable[[], T]) -> tuple[T, float]:
+    began = time.perf_counter()
+    done = work()
+    return done, time.perf_counter() - began
+
+
+def _texts() -> list[tuple[str, str]]:
+    corpus = ROOT.parent / "shared" / "corpus"
+    paths = sorted(corpus.glob("listing-*.json")) or [
+        ROOT / "digest" / "sample" / "daily-papers.json"
+    ]
+    print(f"papers are made of {', '.join(path.name for path in paths)}")
+    found = {
+        (paper["title"], paper["abstract"])
+        for path in paths
+        for paper in json.loads(path.read_text(encoding="utf-8"))["papers"]
+    }
+    return sorted(found)
+
+
+def mixed(texts: Sequence[tuple[str, str]], many: int, chance: random.Random) -> list[Paper]:
+    """Papers whose abstracts are sentences of several real ones."""
+    sentences = [re.split(r"(?<=[.!?]) ", abstract) for _, abstract in texts]
+    made = []
+    for number in range(many):
+        title, _ = chance.choice(texts)
+        sources = chance.sample(sentences, 3)
+        abstract = " ".join(chance.choice(source) for source in sources for _ in range(3))
+        made.append(
+            Paper(
+                PaperId("arxiv", f"26{number // 90_000 + 10}.{number % 90_000:05}"),
+                title,
+                abstract=abstract,
+                number=number + 1,
+                signals=Signals(upvotes=chance.randrange(60)),
+                first_seen_at=NOW - timedelta(hours=chance.randrange(1, 72)),
+            )
+        )
+    return made
+
+
+def drawn(papers: Sequence[Paper], many: int, chance: random.Random) -> list[list[Term]]:
+    """Profiles of eight lines each; the n-th most common word or pair is drawn like 1/n."""
+    singles: Counter[str] = Counter()
+    pairs: Counter[tuple[str, str]] = Counter()
+    for paper in papers:
+        text = re.findall(r"[a-z]+", f"{paper.title} {paper.abstract}".lower())
+        singles.update({word for word in text if len(word) > 3})
+        pairs.update({pair for pair in itertools.pairwise(text) if min(map(len, pair)) > 3})
+    common = [(word,) for word, _ in singles.most_common()]
+    phrases = [pair for pair, _ in pairs.most_common(20_000)]
+    ranked = [topic for both in itertools.zip_longest(common, phrases) for topic in both if topic]
+    weights = list(itertools.accumulate(1 / (rank + 10) for rank in range(len(ranked))))
+    picked = chance.choices(ranked, cum_weights=weights, k=many * (TERMS + 1))
+    profiles = []
+    for number in range(many):
+        at = number * (TERMS + 1)
+        terms = [_plain_term(topic) for topic in picked[at : at + TERMS]]
+        if number % 3 == 0:
+            joint = _and if number % 2 else _not
+            terms[0] = joint(picked[at], picked[at + TERMS])
+            terms[1] = _title(picked[at + 1])
+        profiles.append(terms)
+    return profiles
+
+
+def _plain_term(topic: tuple[str, ...]) -> Term:
+    text = " ".join(topic)
+    quoted = f'"{text}"'
+    return Term(quoted if len(topic) > 1 else text, quoted, quoted)
+
+
+def _and(one: tuple[str, ...], other: tuple[str, ...]) -> Term:
+    a, b = _plain_term(one), _plain_term(other)
+    return Term(f"{a.ours} {b.ours}", f"({a.tantivy} AND {b.tantivy})", f"({a.fts5} AND {b.fts5})")
+
+
+def _not(one: tuple[str, ...], other: tuple[str, ...]) -> Term:
+    if one == other:
+        return _plain_term(one)
+    a, b = _plain_term(one), _plain_term(other)
+    return Term(f"{a.ours} -{b.ours}", f"(+{a.tantivy} -{b.tantivy})", f"({a.fts5} NOT {b.fts5})")
+
+
+def _title(one: tuple[str, ...]) -> Term:
+    a = _plain_term(one)
+    return Term(f"title:{a.ours}", f"title:{a.tantivy}", f"title : {a.fts5}")
+
+
+def _tantivy(papers: Sequence[Paper], profiles: Sequence[list[Term]]) -> float | None:
+    """Seconds a profile, or None where it is not installed."""
+    if find_spec("tantivy") is None:
+        print("tantivy is not installed (pip install tantivy): not compared")
+        return None
+    import tantivy  # noqa: PLC0415 -- only a benchmark has it
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_integer_field("number", stored=True)
+    builder.add_text_field("title", tokenizer_name="en_stem")
+    builder.add_text_field("abstract", tokenizer_name="en_stem")
+    index = tantivy.Index(builder.build())
+    writer = index.writer(50_000_000, 1)
+    for paper in papers:
+        writer.add_document(
+            tantivy.Document(number=paper.number, title=paper.title, abstract=paper.abstract)
+        )
+    writer.commit()
+    index.reload()
+    searcher = index.searcher()
+
+    def ask() -> int:
+        hits = 0
+        for terms in profiles:
+            query = index.parse_query(
+                " OR ".join(term.tantivy for term in terms), ["title", "abstract"],
+                field_boosts={"title": 3.0},
+            )  # fmt: skip
+            hits += len(searcher.search(query, TOP, count=False).hits)
+        return hits
+
+    hits, taken = _taken(ask)
+    print(f"tantivy: {hits / len(profiles):.1f} papers a profile")
+    return taken / len(profiles)
+
+
+def _fts5(papers: Sequence[Paper], profiles: Sequence[list[Term]]) -> float | None:
+    """Seconds a profile."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE VIRTUAL TABLE paper USING fts5(title, abstract, tokenize='porter')")
+    connection.executemany(
+        "INSERT INTO paper (title, abstract) VALUES (?, ?)",
+        [(paper.title, paper.abstract) for paper in papers],
+    )
+
+    def ask() -> int:
+        hits = 0
+        for terms in profiles:
+            asked = " OR ".join(term.fts5 for term in terms)
+            found = connection.execute(
+                "SELECT rowid FROM paper WHERE paper MATCH ? "
+                "ORDER BY bm25(paper, 3.0, 1.0) LIMIT ?",
+                (asked, TOP),
+            )
+            hits += len(found.fetchall())
+        return hits
+
+    hits, taken = _taken(ask)
+    print(f"SQLite FTS5: {hits / len(profiles):.1f} papers a profile")
+    connection.close()
+    return taken / len(profiles)
+
+
+def _reasons(
+    papers: Sequence[Paper], profiles: Sequence[list[Term]], answer: object
+) -> list[Figure]:
+    """Reasons for the papers shown to the first readers."""
+    from digest.match.engine import Answer  # noqa: PLC0415 -- for its type
+
+    assert isinstance(answer, Answer)
+    many = 20_000
+    texts = ["\n".join(term.ours for term in terms) for terms in profiles[:many]]
+    shown = [[place for place, _ in answer.of(n)] for n in range(many)]
+    readings = [Reading(paper) for paper in papers]
+
+    def explain() -> int:
+        return sum(
+            len(explained(text, readings, places, now=NOW))
+            for text, places in zip(texts, shown, strict=True)
+        )
+
+    told, taken = _taken(explain)
+    return [Figure("match_reasons_each", taken / told * 1e6, 10, "us")]
+
+
+def _one_more(profiles: Sequence[list[Term]], chance: random.Random) -> list[Figure]:
+    """A reader typing: one more profile against 20,000 papers that are indexed already."""
+    engine = Engine(mixed(_texts(), 20_000, chance), now=NOW)
+    times = []
+    for terms in profiles[:30]:
+        text = "\n".join(term.ours for term in terms)
+        _, taken = _taken(lambda text=text: engine.answer([store(Profile(text))], top=TOP))  # type: ignore[misc]
+        times.append(taken)
+    return [Figure("match_one_more_20k_papers", sorted(times)[-2] * 1000, 100, "ms")]
+
+
+def _one_reader(papers: Sequence[Paper], profiles: Sequence[list[Term]]) -> list[Figure]:
+    """One reader and one day's sixty papers, against folding and looking word by word."""
+    day = papers[:60]
+    asked = [profile for number, profile in enumerate(profiles[:90]) if number % 3]
+    texts = ["\n".join(term.ours for term in terms) for terms in asked]
+
+    def ours() -> None:
+        for text in texts:
+            match(day, [Profile(text)], now=NOW)
+
+    def loop() -> None:
+        for text in texts:
+            phrases = [words(line) for line in text.split("\n")]
+            for paper in day:
+                folded = [words(paper.title), words(paper.abstract)]
+                for phrase in phrases:
+                    for there in folded:
+                        size = len(phrase)
+                        any(there[at : at + size] == phrase for at in range(len(there) - size + 1))
+
+    loop()
+    _, plainly = _taken(loop)
+    _, taken = _taken(ours)
+    print(f"one reader, one day: {taken / len(texts) * 1000:.1f} ms")
+    return [Figure("match_one_reader_vs_loop", taken / plainly, 1, "x")]
