@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from digest.errors import LinkError, NotFound, PaperDigestError, StoreUnavailable
 from digest.render import templates_dir
+from digest.web.feedback import feedback_routes
 from digest.web.guard import Guard
 from digest.web.leave import leave_routes
 from digest.web.manage import manage_routes
@@ -46,6 +47,7 @@ def create_app(app: App) -> FastAPI:
     web.include_router(leave_routes(app, pages))
     web.include_router(manage_routes(app, pages))
     web.include_router(pause_routes(app, pages))
+    web.include_router(feedback_routes(app, pages))
     web.include_router(online_routes(app))
     web.add_middleware(Guard, base=base, https=public.scheme == "https")
     return web
