@@ -8,6 +8,8 @@ import pytest
 
 from digest.errors import SettingsError
 from digest.settings import SETTINGS, Settings, load, mask_url
+from digest.settings.values import OUR_SOURCES
+from digest.sources import known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,6 +158,28 @@ def test_an_unknown_key_is_reported_with_what_was_probably_meant() -> None:
     assert "docs/configuration.md" in only_problem({"DIGEST_QQ": "1"})
 
 
+@pytest.fixture
+def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package is installed that registers a source of its own."""
+    installed = tmp_path / "acme-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text("[paper_digest.sources]\nacme = acme:Acme\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_a_source_nobody_registered_is_told_with_all_other_problems() -> None:
+    first, second = problems({"DIGEST_SOURCES": "hf,nope", "DIGEST_PORT": "x"})
+    assert first.startswith("DIGEST_SOURCES is 'hf,nope': there is no source 'nope': known are arx")
+    assert second.startswith("DIGEST_PORT is 'x'")
+
+
+def test_every_source_of_ours_is_known_to_the_settings() -> None:
+    ours = {name for name, place in known().items() if place.startswith("digest.")}
+    assert ours == OUR_SOURCES
+
+
+@pytest.mark.usefixtures("acme")
 def test_what_begins_with_the_name_of_a_foreign_source_in_use_is_handed_to_it() -> None:
     env = {"DIGEST_ACME_URL": "https://acme.example.org/", "DIGEST_ACME_KEY": "token"}
     assert problems(env)[1].startswith("DIGEST_ACME_URL is '***': there is no such setting")

@@ -15,6 +15,12 @@ from urllib.parse import SplitResult, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+OUR_SOURCES: Final = frozenset(
+    {"arxiv", "biorxiv", "crossref", "feed", "file", "hf", "medrxiv", "openalex"}
+    | {"openreview", "pubmed"}
+)
+SOURCE_GROUP: Final = "paper_digest.sources"
+"""The entry-point group in which other packages register sources."""
 SHORTEST_SECRET: Final = 32
 _LOOPBACK: Final = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 _ADDRESS: Final = re.compile(
@@ -129,6 +135,15 @@ def sources(text: str) -> tuple[str, ...]:
             raise WantedError(
                 f"{name!r} is no source: write names with commas between, as in hf,file:listings"
             )
+    unknown = [name for name in (one.partition(":")[0] for one in names) if name not in OUR_SOURCES]
+    if unknown:
+        from importlib.metadata import entry_points  # noqa: PLC0415 -- slow, and only for others'
+
+        known = OUR_SOURCES | {point.name for point in entry_points(group=SOURCE_GROUP)}
+        for name in unknown:
+            if name not in known:
+                listed = ", ".join(sorted(known))
+                raise WantedError(f"there is no source {name!r}: known are {listed}")
     return names
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast, runtime_checkable
 from urllib.parse import unquote
 
 from digest.errors import SourceError
+from digest.settings.values import SOURCE_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from digest.papers import Paper, PaperId
     from digest.sources.http import Polite
 
-GROUP: Final = "paper_digest.sources"
 FIRST_REACH: Final = 7
 """List days the first ingest into an empty database reaches back."""
 
@@ -241,7 +241,7 @@ def load(names: Sequence[str], options: Mapping[str, str]) -> list[Source]:
 
 def known() -> dict[str, str]:
     """Every registered source: its name and where it lives, as "module:attribute"."""
-    return _BUILT_IN | {point.name: point.value for point in entry_points(group=GROUP)}
+    return _BUILT_IN | {point.name: point.value for point in entry_points(group=SOURCE_GROUP)}
 
 
 def _load(name: str, options: Mapping[str, str], places: Mapping[str, str]) -> Source:

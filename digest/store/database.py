@@ -73,7 +73,9 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise StoreUnavailable(f"the database {self._shown()} failed: {error.orig}") from error
+            # psycopg explains itself in several lines; an error is one.
+            said = " ".join(str(error.orig).split())
+            raise StoreUnavailable(f"the database {self._shown()} failed: {said}") from error
 
     def _shown(self) -> str:
         return self.url.render_as_string(hide_password=True)
