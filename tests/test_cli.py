@@ -314,7 +314,7 @@ def test_a_source_that_is_not_there_is_told_and_made_up_for_by_the_next_run(
     assert outbox() == ["ada@example.org"]
     monkeypatch.setenv("DIGEST_SOURCES", "nonsense")
     result = call("ingest")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "there is no source 'nonsense': known are arxiv" in result.stderr
 
 
