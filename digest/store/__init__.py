@@ -20,7 +20,8 @@ class Store:
     """An open database, one aggregate an attribute."""
 
     def __init__(self, database: Database) -> None:
-        from digest.store.deliveries import Deliveries  # noqa: PLC0415 -- see the module
+        from digest.store.archive import Archive  # noqa: PLC0415 -- see the module
+        from digest.store.deliveries import Deliveries  # noqa: PLC0415
         from digest.store.feedback import FeedbackLog  # noqa: PLC0415
         from digest.store.papers import Papers  # noqa: PLC0415
         from digest.store.sources import Sources  # noqa: PLC0415
@@ -28,6 +29,7 @@ class Store:
 
         self.database = database
         self.papers = Papers(database)
+        self.archive = Archive(database)
         self.sources = Sources(database)
         self.subscribers = Subscribers(database)
         self.deliveries = Deliveries(database)

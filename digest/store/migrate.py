@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from digest.store.database import Database
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest revision; a test keeps it equal to what the migrations say."""
 
 
@@ -46,6 +46,8 @@ def migrate(database: Database) -> None:
 def _upgrade(database: Database, config: object) -> None:
     from alembic import command  # noqa: PLC0415 -- slow import, needed once a version
 
+    from digest.store.papers import enter_missing  # noqa: PLC0415
+
     engine = database.engine
     try:
         with engine.connect().execution_options(writes=True) as connection:
@@ -55,6 +57,7 @@ def _upgrade(database: Database, config: object) -> None:
             with connection.begin():
                 config.attributes["connection"] = connection  # type: ignore[attr-defined]
                 command.upgrade(config, "head")  # type: ignore[arg-type]
+                enter_missing(connection)
                 if database.is_sqlite:
                     _check(connection)
             if database.is_sqlite:

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from digest.merge import merge
 from digest.papers import Author, Listing, ListingKind, Paper, PaperId, Signals
-from digest.store.database import chunks
+from digest.store.catalogue import CATALOGUE, catalogue
+from digest.store.database import CHUNK, chunks
 from digest.store.tables import AliasRow, ListingRow, PaperRow, RecordRow, SignalRow
 
 if TYPE_CHECKING:
@@ -195,6 +196,9 @@ def _store(connection: Connection, plan: _Plan, known: _Known, now: datetime) ->
         )
         known.signals[plan.number] = plan.signals
     _derive(connection, plan.number)
+    if plan.record_changed or plan.listings or plan.new_names:
+        stored = connection.execute(select(PAPER).where(PAPER.c.id == plan.number)).all()
+        catalogue(connection, _papers(connection, stored)[0])
     return "new" if fresh else "changed"
 
 
@@ -284,6 +288,18 @@ def _papers(connection: Connection, rows: Sequence[Row[Any]]) -> list[Paper]:
         )
         for row in rows
     ]
+
+
+def enter_missing(connection: Connection) -> None:
+    """Enter every paper into the catalogue that is not there: all of them when it is new."""
+    unknown = PAPER.c.id.not_in(select(CATALOGUE.c.paper))
+    last = 0
+    while rows := connection.execute(
+        select(PAPER).where(unknown, PAPER.c.id > last).order_by(PAPER.c.id).limit(CHUNK)
+    ).all():
+        for paper in _papers(connection, rows):
+            catalogue(connection, paper)
+        last = rows[-1].id
 
 
 def pack(paper: Paper) -> bytes:

@@ -145,7 +145,7 @@ class RecordRow(SQLModel, table=True):
     name: str = Field(sa_column=Column(Text, nullable=False))
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    seen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    seen_at: datetime = Field(sa_column=Column(Instant, nullable=False, index=True))
 
 
 class ListingRow(SQLModel, table=True):
@@ -181,6 +181,44 @@ class SignalRow(SQLModel, table=True):
     upvotes: int | None = None
     comments: int | None = None
     stars: int | None = None
+
+
+class CatalogueRow(SQLModel, table=True):
+    """What a paper can be found by: its place, newest greatest, and its words, indexed."""
+
+    __tablename__: ClassVar[Any] = "catalogue"
+
+    place: int = Field(
+        sa_column=Column(
+            BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False
+        )
+    )
+    paper: int = Field(
+        sa_column=Column(
+            Key, ForeignKey("paper.id", ondelete="CASCADE"), nullable=False, unique=True
+        )
+    )
+    words: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class FacetRow(SQLModel, table=True):
+    """Under what a paper stands on a day: a source, a category, an organization, or just there."""
+
+    __tablename__: ClassVar[Any] = "facet"
+    __table_args__ = (
+        Index("ix_facet_day", "day", "kind", "name"),
+        Index("ix_facet_paper", "paper"),
+        {"sqlite_with_rowid": False},
+    )
+
+    kind: str = Field(sa_column=Column(Text, primary_key=True))
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    day: date = Field(sa_column=Column(Date, primary_key=True))
+    paper: int = Field(
+        sa_column=Column(
+            Key, ForeignKey("paper.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+        )
+    )
 
 
 class FetchRow(SQLModel, table=True):

@@ -1,0 +1,212 @@
+"""The catalogue: what a paper can be found by, kept with every paper as it is stored.
+
+Two things are derived from a paper: on which days it stands under which source, category and
+organization (`facet`), and its words (`catalogue`). A word here is a folded word of title and
+abstract, or a marked one: a:harrow (author), o:lindqvist (organization), c:cs.lg (category),
+s:arxiv (source), i:arxiv_2611.00001 (id). They find candidates, at least every paper that a
+keyword text means; `subscribers.finding` then has the last word.
+
+A paper's `place` is the day it was first listed, then its number, in one integer: descending, it
+is newest first, over all of an archive that was filled in any order.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from sqlalchemy import Connection, delete, insert, select
+
+from digest.papers import ListingKind
+from digest.store.tables import CatalogueRow, FacetRow
+from subscribers.finding import beginnings, categories, paper_ids
+from subscribers.names import name_parts
+from subscribers.tree import And, Field, Floor, Form, Node, Not, Or, Pattern, Term
+from subscribers.words import fold, plain, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import date
+
+    from digest.papers import Paper
+
+CATALOGUE = CatalogueRow.__table__  # type: ignore[attr-defined]
+FACET = FacetRow.__table__  # type: ignore[attr-defined]
+
+LISTED: Final = "listed"
+"""The facet every paper has on each day that a source listed it."""
+_NUMBER_BITS: Final = 40
+_LONGEST_WORD: Final = 120
+_UNSAFE: Final = re.compile(r"[^\w.+#*:-]")
+
+
+def place_of(day: date | None, number: int) -> int:
+    """Where a paper stands in the archive: later days, then later papers, are greater."""
+    return ((day.toordinal() if day else 0) << _NUMBER_BITS) | number
+
+
+def catalogue(connection: Connection, paper: Paper) -> None:
+    """Enter a stored paper, or what changed of it; it comes with its number and listings."""
+    row = {
+        "place": place_of(paper.announced_on, paper.number),
+        "words": " ".join(sorted(set(_words_of(paper)))),
+    }
+    where = CATALOGUE.c.paper == paper.number
+    before = connection.execute(select(CATALOGUE).where(where)).one_or_none()
+    if before is None or (before.place, before.words) != (row["place"], row["words"]):
+        # Deleted and made anew, because triggers carry both over into the index of words.
+        if before is not None:
+            connection.execute(delete(CATALOGUE).where(where))
+        connection.execute(insert(CATALOGUE).values(paper=paper.number, **row))
+    wanted = set(_facets_of(paper))
+    held = {
+        (facet.kind, facet.name, facet.day)
+        for facet in connection.execute(select(FACET).where(FACET.c.paper == paper.number))
+    }
+    for kind, name, day in held - wanted:
+        same = (FACET.c.kind == kind) & (FACET.c.name == name) & (FACET.c.day == day)
+        connection.execute(delete(FACET).where(same & (FACET.c.paper == paper.number)))
+    if fresh := wanted - held:
+        rows: list[dict[str, Any]] = [
+            {"kind": kind, "name": name, "day": day, "paper": paper.number}
+            for kind, name, day in sorted(fresh)
+        ]
+        connection.execute(insert(FACET), rows)
+
+
+def _facets_of(paper: Paper) -> Iterator[tuple[str, str, date]]:
+    """Under what a paper stands on which day; a new version is not listed again."""
+    for listing in paper.listings:
+        if listing.kind is ListingKind.REPLACE:
+            continue
+        yield LISTED, "", listing.day
+        yield "source", listing.label or listing.source, listing.day
+        for category in dict.fromkeys((*paper.categories, listing.category)):
+            if category:
+                yield "category", category, listing.day
+        if paper.organization:
+            yield "organization", paper.organization, listing.day
+
+
+def _words_of(paper: Paper) -> Iterator[str]:
+    for text in (paper.title, paper.abstract or paper.summary):
+        for token in fold(text):
+            yield _safe(token.word)
+            yield _safe(token.written.casefold())
+    for author in paper.authors:
+        named = f"{author.name} {author.orcid.rpartition('/')[2]} {author.semantic_scholar}"
+        parts = {*name_parts(author.name), *name_parts(named)}
+        yield from (_safe(f"a:{part}") for part in parts)
+        if author.semantic_scholar:
+            yield "a:s2"
+    yield from (_safe(f"o:{word}") for word in words(paper.organization))
+    yield from (_safe(f"c:{category.casefold()}") for category in categories(paper))
+    for listing in paper.listings:
+        for name in (listing.source, listing.label):
+            yield _safe(f"s:{plain(name).casefold()}")
+    for name_ in (paper.id, *paper.aliases):
+        yield _safe(f"i:{str(name_).casefold()}")
+
+
+def title_words(paper: Paper) -> set[str]:
+    """The words of its title and keywords, as they stand in the catalogue."""
+    text = " ".join((paper.title, *paper.keywords))
+    return {_safe(token.word) for token in fold(text)}
+
+
+def _safe(word: str) -> str:
+    """The word as both databases keep it whole; two different ones may come out the same."""
+    return _UNSAFE.sub("_", word)[:_LONGEST_WORD]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What candidates must have: a word, the beginning of one, all or any of several parts.
+
+    `any` without parts is what nothing has; None in place of an Asked is what everything has.
+    """
+
+    kind: Literal["word", "beginning", "all", "any"]
+    text: str = ""
+    parts: tuple[Asked, ...] = ()
+
+    def fts5(self) -> str:
+        """For SQLite's full-text index."""
+        if self.kind in {"word", "beginning"}:
+            return f'"{self.text}"' + ("*" if self.kind == "beginning" else "")
+        glue = " AND " if self.kind == "all" else " OR "
+        return f"({glue.join(part.fts5() for part in self.parts)})"
+
+    def tsquery(self) -> str:
+        """For PostgreSQL's."""
+        if self.kind in {"word", "beginning"}:
+            return f"'{self.text}'" + (":*" if self.kind == "beginning" else "")
+        glue = " & " if self.kind == "all" else " | "
+        return f"({glue.join(part.tsquery() for part in self.parts)})"
+
+
+NOTHING: Final = Asked("any")
+
+
+def word(text: str) -> Asked:
+    """Papers with this word of the catalogue."""
+    return Asked("word", _safe(text))
+
+
+def every(parts: Iterable[Asked | None]) -> Asked | None:
+    """What has all of these; what everything has asks for nothing."""
+    asked = tuple(dict.fromkeys(part for part in parts if part is not None))
+    if NOTHING in asked:
+        return NOTHING
+    return Asked("all", parts=asked) if len(asked) > 1 else next(iter(asked), None)
+
+
+def some(parts: Iterable[Asked | None]) -> Asked | None:
+    """What has one of these."""
+    asked = list(parts)
+    if any(part is None for part in asked):
+        return None
+    there = tuple(dict.fromkeys(part for part in asked if part is not None and part != NOTHING))
+    return there[0] if len(there) == 1 else Asked("any", parts=there)
+
+
+def asked_by(node: Node) -> Asked | None:
+    """What a paper must have in the catalogue for a part of a query to be so of it."""
+    match node:
+        case And(parts):
+            needed = (p for p in parts if not (isinstance(p, Term) and p.optional))
+            return every(map(asked_by, needed))
+        case Or(parts):
+            return some(map(asked_by, parts))
+        case Term() if node.field.is_text:
+            return every(_pattern(pattern) for pattern in node.patterns)
+        case Term():
+            return _field(node.field, node.text)
+        case Not() | Floor():
+            return None
+
+
+def _pattern(pattern: Pattern) -> Asked | None:
+    if pattern.form is Form.PREFIX:
+        typed, others = beginnings(pattern.value)
+        return some(Asked("beginning", _safe(start)) for start in {typed, *others} if start)
+    return word(pattern.value.casefold() if pattern.form is Form.WRITTEN else pattern.value)
+
+
+def _field(field: Field, text: str) -> Asked | None:
+    match field:
+        case Field.AUTHOR:
+            parts = name_parts(text)
+            if len(parts) == 1 or all(part[0].isdecimal() for part in parts):
+                return every(word(f"a:{part}") for part in parts) or NOTHING
+            return some(word(f"a:{part}") for part in parts if len(part) > 1)
+        case Field.ORG:
+            return every(word(f"o:{each}") for each in words(text)) or NOTHING
+        case Field.CATEGORY:
+            start = text.casefold().removesuffix(".*").removesuffix("*")
+            return Asked("beginning", _safe(f"c:{start}"))
+        case Field.SOURCE:
+            return word(f"s:{plain(text).casefold()}")
+        case _:
+            return some(word(f"i:{str(name).casefold()}") for name in paper_ids(text))
