@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SIGNALS", "And", "Field", "Floor", "Found", "Hit", "Line", "Node", "Not", "Or", "Query",
-    "Term", "check", "explain", "format_query", "matches", "parse",
+    "Term", "check", "explain", "format_query", "matches", "parse", "write",
 ]  # fmt: skip
 
 
@@ -173,28 +173,29 @@ def _without(tree: Node, culprit: Node) -> str:
         part for part in tree.parts if not (isinstance(part, Not) and part.part == culprit)
     )
     return (
-        _write(kept[0] if len(kept) == 1 else And(kept)) if 0 < len(kept) < len(tree.parts) else ""
+        write(kept[0] if len(kept) == 1 else And(kept)) if 0 < len(kept) < len(tree.parts) else ""
     )
 
 
 def format_query(query: Query) -> str:
     """The canonical text of a query: parse() of it gives the same trees again."""
-    return "\n".join(_write(line.tree) for line in query.lines)
+    return "\n".join(write(line.tree) for line in query.lines)
 
 
-def _write(node: Node, inside: type[Node] | None = None) -> str:
+def write(node: Node, inside: type[Node] | None = None) -> str:
+    """A tree as a line of keywords; `inside` says what it stands in, for its parentheses."""
     match node:
         case Term():
             return _write_term(node)
         case Floor():
             return str(node)
         case Not(part):
-            return "-" + _write(part, Not)
+            return "-" + write(part, Not)
         case And(parts):
-            text = " ".join(_write(part, And) for part in parts)
+            text = " ".join(write(part, And) for part in parts)
             return f"({text})" if inside is Not else text
         case Or(parts):
-            text = " OR ".join(_write(part, Or) for part in parts)
+            text = " OR ".join(write(part, Or) for part in parts)
             return f"({text})" if inside in {And, Not} else text
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from digest.cli import look, readers, setup, work
+from digest.cli import keywords, look, readers, setup, work
 from digest.cli.examples import example
 from digest.errors import PaperDigestError
 
@@ -22,6 +22,7 @@ _ORDER: Final = (
     "demo",
     "init",
     "ingest",
+    "keywords",
     "subscribers",
     "preview",
     "run",
@@ -113,6 +114,7 @@ app.command(
         "--smtp-url smtps://mail.example.org --smtp-user digest@example.org",
     )
 )(setup.init)
+app.add_typer(keywords.app, name="keywords")
 app.add_typer(readers.app, name="subscribers")
 app.command(epilog=example("paper-digest ingest"))(work.ingest)
 app.command(epilog=example("paper-digest run", "paper-digest run --now"))(work.run)

@@ -129,3 +129,16 @@ def when(moment: datetime, zone: str, *, now: datetime) -> str:
 def count(number: int, noun: str) -> str:
     """A number with its noun: "1 paper", "1,200 papers"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def bars(counts: Sequence[int], *, stream: TextIO | None = None) -> str:
+    """A column for each count, one character high; nothing where there is nothing."""
+    encoding = getattr(stream or sys.stdout, "encoding", None) or "ascii"
+    try:
+        steps = "▁▂▃▄▅▆▇█"
+        steps.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        steps = ".:-=+*%#"
+    highest = max(counts, default=0) or 1
+    heights = [-(-count * len(steps) // highest) for count in counts]
+    return "".join(steps[height - 1] if height else " " for height in heights)

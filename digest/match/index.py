@@ -8,6 +8,7 @@ followed through the stream all together, one word further at a time.
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -74,6 +75,7 @@ class Index:
         self._places = np.argsort(self._stream, kind="stable").astype(np.int32)
         counts = np.bincount(self._stream, minlength=self._kinds)
         self._first = np.concatenate([[0], np.cumsum(counts)])
+        self._spellings = [written for _, written in kinds.numbers]
         self._folded: dict[str, list[int]] = {}
         self._written: dict[str, list[int]] = {}
         for (word, written), kind in kinds.numbers.items():
@@ -91,6 +93,21 @@ class Index:
         if place not in self._readings:
             self._readings[place] = Reading(self.papers[place])
         return self._readings[place]
+
+    @cached_property
+    def vocabulary(self) -> dict[str, int]:
+        """Every folded word of the texts, and how often it stands there."""
+        times = np.diff(self._first)
+        return {word: int(times[kinds].sum()) for word, kinds in self._folded.items() if word}
+
+    def spelled(self, word: str) -> str:
+        """A folded word of the texts, as it is mostly written there."""
+        times: dict[str, int] = {}
+        for kind in self._folded[word]:
+            written = self._spellings[kind]
+            count = int(self._first[kind + 1] - self._first[kind])
+            times[written] = times.get(written, 0) + count
+        return max(times, key=lambda written: (times[written], written))
 
     def rows(self, atoms: Sequence[str]) -> sparse.csr_array:
         """Strength in eighths of each atom in each paper; where it stands it is stored, even 0."""

@@ -1,0 +1,334 @@
+"""The live answer: what a keyword text would have brought over the last days. Pure.
+
+The page and the command line show the same answer. `Recent` is made once and asked many times;
+an answer asks the engine three times at most, whatever the text has in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from digest.match import match
+from digest.match.engine import Engine
+from digest.match.score import POINT
+from digest.match.stored import distinct, program, store
+from digest.repairs import Vocabulary, narrower, nearer
+from subscribers.profile import DEFAULT_LIMIT, Profile
+from subscribers.query import check, write
+from subscribers.tree import And, Not
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    import numpy.typing as npt
+
+    from digest.errors import QueryError
+    from digest.match import Match
+    from digest.papers import Paper
+    from subscribers.query import Query
+
+    Ints = npt.NDArray[np.int64]
+
+DAYS: Final = 30
+BEST: Final = 10
+TOO_MANY: Final = 30
+"""Papers a weekday that nobody reads any more."""
+_NEARLY_ALL: Final = 0.5
+_FEW_PAPERS: Final = 50
+_SATURDAY: Final = 5
+_OFFERS: Final = 2
+_MOST_MENDED: Final = 50
+"""Lines that are offered other ways; nobody reads more of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Another way to write a line, and how many papers it would find."""
+
+    text: str
+    papers: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineVolume:
+    """What one line brings: papers it finds, and those that no other line finds.
+
+    `instead` are repairs of a line that brings nothing, best first; `narrower` are offers for
+    one that brings nearly everything.
+    """
+
+    number: int
+    row: int
+    text: str
+    papers: int
+    alone: int
+    instead: tuple[Offer, ...] = ()
+    narrower: tuple[Offer, ...] = ()
+    is_wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An exclusion, the line it stands in (0: it holds for the profile), and what it keeps out."""
+
+    text: str
+    line: int
+    papers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """What a profile would have brought. `counts` has every date of the span, weekends too.
+
+    `looked_at` counts all papers of the span; `limit` is the profile's own. A profile that
+    asks for nothing is a top ten: it finds every paper, and has no lines.
+    """
+
+    text: str
+    counts: tuple[tuple[date, int], ...]
+    looked_at: int
+    limit: int
+    best: tuple[Match, ...] = ()
+    lines: tuple[LineVolume, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    mistakes: tuple[QueryError, ...] = ()
+    is_top_ten: bool = False
+
+    @property
+    def total(self) -> int:
+        """Papers over the whole span."""
+        return sum(count for _, count in self.counts)
+
+    @property
+    def days(self) -> int:
+        """Dates in the span."""
+        return len(self.counts)
+
+    @property
+    def a_weekday(self) -> float:
+        """Papers a weekday; what is listed on a weekend is read on the next one."""
+        return self.total / max(1, sum(day.weekday() < _SATURDAY for day, _ in self.counts))
+
+    @property
+    def busiest(self) -> tuple[date, int] | None:
+        """The day with most papers, the later of two; None where there are none."""
+        best = max(self.counts, key=lambda one: (one[1], one[0]), default=None)
+        return best if best and best[1] else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one stored profile finds: places among the papers and points, best first."""
+
+    places: Ints
+    points: Ints
+
+    def above(self, lowest_score: float) -> _Found:
+        """Those with at least that score."""
+        kept = self.points >= lowest_score * POINT
+        return _Found(self.places[kept], self.points[kept])
+
+
+class Recent:
+    """The papers announced in the last days, indexed: made once, asked any number of times."""
+
+    def __init__(
+        self, papers: Sequence[Paper], *, today: date, now: datetime, days: int = DAYS
+    ) -> None:
+        earliest = today - timedelta(days=days - 1)
+        dated = [(paper, day) for paper in papers if (day := day_of(paper)) is not None]
+        dated = [(paper, day) for paper, day in dated if earliest <= day <= today]
+        self.papers: tuple[Paper, ...] = tuple(paper for paper, _ in dated)
+        self.now = now
+        first = min((day for _, day in dated), default=today)
+        self.span = tuple(first + timedelta(days=n) for n in range((today - first).days + 1))
+        self._days = np.array([(day - first).days for _, day in dated], dtype=np.int64)
+        self.weekdays = max(1, sum(day.weekday() < _SATURDAY for day in self.span))
+        self.engine = Engine(self.papers, now=now)
+        self.vocabulary = Vocabulary(self.papers, self.engine.index)
+
+    def asked(self, stored: Sequence[str]) -> list[_Found]:
+        """What each stored profile finds."""
+        answer = self.engine.answer(stored, top=max(1, len(self.papers)))
+        cuts = answer.first.tolist()
+        return [_Found(answer.places[a:b], answer.points[a:b]) for a, b in pairwise(cuts)]
+
+    def counted(self, found: _Found) -> tuple[tuple[date, int], ...]:
+        """How many of these papers each date of the span has."""
+        counts = np.bincount(self._days[found.places], minlength=len(self.span))
+        return tuple(zip(self.span, counts.tolist(), strict=True))
+
+
+def day_of(paper: Paper) -> date | None:
+    """The list day a paper counts for; the day it came where no source listed it."""
+    if paper.announced_on is not None:
+        return paper.announced_on
+    return paper.first_seen_at.date() if paper.first_seen_at else None
+
+
+def volume(text_or_profile: str | Profile, recent: Recent) -> Volume:
+    """What a profile, or a text of keywords, would have brought; its wrong lines are left out."""
+    profile = Profile(text_or_profile) if isinstance(text_or_profile, str) else text_or_profile
+    read, mistakes = check(profile.text)
+    query = distinct(read)
+    kept_out = [program(line) for line in query.excludes]
+    cuts = _cuts(query)
+    alone = ["\n".join([program(line), *kept_out]) for line in query.asks]
+    whole, *rest = recent.asked([store(profile), *alone, *(stored for _, _, stored in cuts)])
+    by_line, without = rest[: len(alone)], rest[len(alone) :]
+    places = [np.zeros(0, dtype=np.int64), *(found.places for found in by_line)]
+    lines_of = np.bincount(np.concatenate(places), minlength=len(recent.papers))
+    lines = tuple(
+        LineVolume(
+            line.number,
+            line.row,
+            line.text,
+            len(found.places),
+            int((lines_of[found.places] == 1).sum()),
+            is_wide=_is_wide(len(found.places), recent),
+        )
+        for line, found in zip(query.asks, by_line, strict=True)
+    )
+    before = {line.number: line.papers for line in lines} | {0: len(whole.places)}
+    kept = whole.above(profile.lowest_score)
+    return Volume(
+        text=profile.text,
+        counts=recent.counted(kept),
+        looked_at=len(recent.papers),
+        limit=profile.limit,
+        best=_best(profile, recent, kept),
+        lines=_with_offers(lines, query, kept_out, recent),
+        left_out=tuple(
+            LeftOut(text, number, len(found.places) - before[number])
+            for (text, number, _), found in zip(cuts, without, strict=True)
+        ),
+        mistakes=mistakes,
+        is_top_ten=query.is_empty,
+    )
+
+
+def _is_wide(papers: int, recent: Recent) -> bool:
+    """Whether a line brings more than anybody reads, or most of all there is."""
+    most = len(recent.papers) > _FEW_PAPERS and papers > _NEARLY_ALL * len(recent.papers)
+    return most or papers > TOO_MANY * recent.weekdays
+
+
+def _cuts(query: Query) -> list[tuple[str, int, str]]:
+    """Each exclusion: its text, the line it stands in, and what would be asked without it."""
+    kept_out = [program(line) for line in query.excludes]
+    asked = [program(line) for line in query.asks] or ["*", "~"]
+    cuts = [
+        (write(line.tree), 0, "\n".join([*asked, *kept_out[:n], *kept_out[n + 1 :]]))
+        for n, line in enumerate(query.excludes)
+    ]
+    for line in query.asks:
+        parts = line.tree.parts if isinstance(line.tree, And) else ()
+        for part in parts:
+            if isinstance(part, Not):
+                left = tuple(each for each in parts if each is not part)
+                tree = left[0] if len(left) == 1 else And(left)
+                stored = "\n".join([program(replace(line, tree=tree)), *kept_out])
+                cuts.append((write(part), line.number, stored))
+    return cuts
+
+
+def _with_offers(
+    lines: tuple[LineVolume, ...], query: Query, kept_out: list[str], recent: Recent
+) -> tuple[LineVolume, ...]:
+    """The lines, those that bring nothing or too much with other ways to write them."""
+    trees = {line.number: line for line in query.asks}
+    proposed: dict[int, tuple[list[str], list[str]]] = {}
+    for line in lines[:_MOST_MENDED]:
+        if not line.papers:
+            proposed[line.number] = nearer(trees[line.number], recent.vocabulary)
+        elif line.is_wide:
+            proposed[line.number] = [], narrower(trees[line.number])
+    texts = dict.fromkeys(text for both in proposed.values() for each in both for text in each)
+    if not texts:
+        return lines
+    asked = ["\n".join([store(Profile(text)), *kept_out]) for text in texts]
+    found = dict(zip(texts, (len(one.places) for one in recent.asked(asked)), strict=True))
+    made = {
+        number: tuple([Offer(text, found[text]) for text in each] for each in both)
+        for number, both in proposed.items()
+    }
+    return tuple(_with(line, *made[line.number]) if line.number in made else line for line in lines)
+
+
+def _with(line: LineVolume, slips: list[Offer], others: list[Offer]) -> LineVolume:
+    """The line with what helps: mended slips before parts left out, most papers first."""
+    if line.papers:
+        useful = [offer for offer in others if 0 < offer.papers < line.papers]
+        return replace(line, narrower=tuple(useful[:_OFFERS]))
+    useful = [offer for offer in slips if offer.papers] or [
+        offer for offer in others if offer.papers
+    ]
+    useful.sort(key=lambda offer: -offer.papers)
+    return replace(line, instead=tuple(useful[:_OFFERS]))
+
+
+def _best(profile: Profile, recent: Recent, found: _Found) -> tuple[Match, ...]:
+    """The first papers with their reasons; their scores are those among all papers."""
+    papers = [recent.papers[place] for place in found.places[:BEST].tolist()]
+    told = {one.paper: one for one in match(papers, [profile], now=recent.now)[0]}
+    return tuple(
+        replace(told[paper.number], score=points / POINT)
+        for paper, points in zip(papers, found.points[:BEST].tolist(), strict=True)
+    )
+
+
+def headline(volume: Volume) -> str:
+    """The answer in one line: about 4 papers a day, 3 a week, 2 a month."""
+    if volume.is_top_ten:
+        return f"The {volume.limit or DEFAULT_LIMIT} papers people talk about, every weekday"
+    if not volume.total:
+        return f"Nothing in the last {_days(volume.days)}"
+    for size, name in ((1, "day"), (5, "week")):
+        if volume.a_weekday * size >= 0.95:  # noqa: PLR2004 -- rounds to one
+            return f"About {_papers(round(volume.a_weekday * size))} a {name}"
+    return f"About {_papers(volume.total)} a month"
+
+
+def detail(volume: Volume) -> str:
+    """The sentence under the headline: over how many days and papers, and what a mail holds."""
+    if volume.is_top_ten:
+        return "Ranked by upvotes, comments and stars. Add a topic at any time."
+    rows = sorted({mistake.line for mistake in volume.mistakes})
+    counted = f"Counted without line {', '.join(map(str, rows))}. " if rows else ""
+    if not volume.total:
+        return counted + "You would hear from us only when something turns up."
+    limit = volume.limit
+    best = f"Your mail holds the best {limit} of each day" if limit else "Your mail holds them all"
+    if volume.a_weekday > TOO_MANY:
+        return f"{counted}More than anybody reads. {best}, the rest is one tap away."
+    span = _days(volume.days)
+    return f"{counted}{volume.total:,} in the last {span}, out of {volume.looked_at:,}. {best}."
+
+
+def remark(line: LineVolume, volume: Volume) -> str:
+    """What is worth saying of a line, in one sentence, or nothing."""
+    if not line.papers:
+        meant = " or ".join(f"{one.text} ({_papers(one.papers)})" for one in line.instead)
+        return f"Brings nothing. Did you mean {meant}?" if meant else "Brings nothing."
+    if line.is_wide:
+        share = round(100 * line.papers / volume.looked_at)
+        tighter = " or ".join(f"{one.text} ({_papers(one.papers)})" for one in line.narrower)
+        offer = f"Narrower: {tighter}." if tighter else "Add a word to narrow it."
+        return f"Finds {share} of 100 papers. {offer}"
+    if len(volume.lines) > 1 and not line.alone:
+        return "Brings nothing that the other lines do not."
+    return ""
+
+
+def _days(number: int) -> str:
+    return "day" if number == 1 else f"{number} days"
+
+
+def _papers(number: int) -> str:
+    return "1 paper" if number == 1 else f"{number:,} papers"
