@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 import shutil
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import time
 from email import policy
@@ -28,7 +29,11 @@ from subscribers.profile import Layout, Profile
 from subscribers.subscriber import Cadence, Schedule, Subscriber
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
     from types import TracebackType
+
+    from starlette.types import Receive, Scope, Send
 
     from digest.app import App
     from digest.news import Considered
@@ -41,6 +46,8 @@ FIGURES: Final = "https://papers.example.org/figures/"
 """Where the invented papers' pictures would be; they lie beside the sample."""
 PORT: Final = 8025
 _DOMAIN: Final = "example.org"
+_PAGES: Final = "/reader"
+"""Where the pages stand that the mails link to."""
 _WEEKLY: Final = Schedule(Cadence.WEEKLY, time(7, 0))
 _READERS: Final = (
     Subscriber(
@@ -71,24 +78,45 @@ def run_demo(folder: Path, *, once: bool) -> None:
     mails = folder / "mails"
     shutil.copytree(SAMPLE / "figures", mails / "figures", dirs_exist_ok=True)
     print("Paper Digest demo. Nothing leaves this machine; the papers are invented.\n")
+    if once:
+        with _played(folder):
+            _say_where(folder)
+        return
+    from digest.web.preview import listen
+
+    # The links of the mails lead to pages that are there as long as the demo runs.
+    with listen(PORT) as listening:
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with _played(folder, public_url=f"{address}{_PAGES}") as house:
+            print(f"Look      {address}      type your own keywords there and see your mail")
+            print(f"Next      {_program()} init      your own, in two minutes")
+            print(
+                f"Ctrl-C ends. Mails are kept in {_near(folder)}. "
+                "Run it again: nothing is sent twice."
+            )
+            _serve(house, listening)
+
+
+@contextmanager
+def _played(folder: Path, public_url: str = "") -> Iterator[App]:
+    """The whole way once, told as it goes; then the installation, its mailbox still open."""
     from digest.app import open_app
 
-    with Mailbox(mails) as mailbox, open_app(_settings(folder, mailbox.port)) as house:
-        _invite(house)
-        with Steps() as steps:
-            ingest_stage(house, steps)
-            report = issue_stage(house, steps, everybody=True)
-            send_stage(house, steps, to=f"to a mailbox on 127.0.0.1:{mailbox.port}")
-        print()
-        _show_table(house, report)
-        print()
-        if once:
-            _say_where(folder)
-        else:
-            _serve(house, folder)
+    with Mailbox(folder / "mails") as mailbox:
+        settings = _settings(folder, mailbox.port, public_url)
+        with open_app(settings) as house:
+            _invite(house)
+            with Steps() as steps:
+                ingest_stage(house, steps)
+                report = issue_stage(house, steps, everybody=True)
+                send_stage(house, steps, to=f"to a mailbox on 127.0.0.1:{mailbox.port}")
+            print()
+            _show_table(house, report)
+            print()
+            yield house
 
 
-def _settings(folder: Path, port: int) -> Settings:
+def _settings(folder: Path, port: int, public_url: str) -> Settings:
     """Embedded defaults: nothing of the environment is read."""
     return load(
         {
@@ -97,8 +125,19 @@ def _settings(folder: Path, port: int) -> Settings:
             "DIGEST_FROM": f"Paper Digest <digest@{_DOMAIN}>",
             "DIGEST_SOURCES": f"file:{quote(str(SAMPLE))}",
             "DIGEST_POSTAL_ADDRESS": "Paper Digest demo, 1 Invented Street, Nowhere",
+            "DIGEST_PUBLIC_URL": public_url,
+            "DIGEST_SECRET_KEY": _secret(folder) if public_url else "",
         }
     )
+
+
+def _secret(folder: Path) -> str:
+    """The key of the demo's links, kept so that those of an earlier run still open."""
+    path = folder / "secret"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_hex(32), encoding="ascii")
+    return path.read_text(encoding="ascii")
 
 
 def _invite(house: App) -> None:
@@ -161,21 +200,19 @@ def _say_where(folder: Path) -> None:
     print(f"Next      {_program()} init      your own, in two minutes")
 
 
-def _serve(house: App, folder: Path) -> None:
-    """Show the preview page until Ctrl-C."""
+def _serve(house: App, listening: socket.socket) -> None:
+    """Show the preview page, and under _PAGES the readers' own, until Ctrl-C."""
+    from digest.web import create_app
     from digest.web.preview import create_preview_app, serve_preview
 
-    def say(address: str) -> None:
-        print(f"Look      {address}      type your own keywords there and see your mail")
-        print(f"Next      {_program()} init      your own, in two minutes")
-        print(
-            f"Ctrl-C ends. Mails are kept in {_near(folder)}. Run it again: nothing is sent twice."
-        )
+    look, pages = create_preview_app(house, house.store.subscribers.all()), create_app(house)
+
+    async def both(scope: Scope, receive: Receive, send: Send) -> None:
+        is_readers = scope["path"].startswith(f"{_PAGES}/")
+        await (pages if is_readers else look)(scope, receive, send)
 
     with suppress(KeyboardInterrupt):
-        serve_preview(
-            create_preview_app(house, house.store.subscribers.all()), port=PORT, on_ready=say
-        )
+        serve_preview(both, listening)
 
 
 def _near(path: Path) -> str:

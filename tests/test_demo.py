@@ -137,6 +137,11 @@ def test_on_a_terminal_it_draws_bars_and_shows_a_page_until_ctrl_c(
         with urllib.request.urlopen(found[0], timeout=20) as page:
             text = page.read().decode()
         assert all(name.capitalize() in text for name in READERS)
+        mail = (tmp_path / "demo" / "mails" / "ada.html").read_text(encoding="utf-8")
+        leave = re.search(rf"{re.escape(found[0])}/reader/u/[\w-]+", mail)
+        assert leave is not None, "its links lead to pages that are there while the demo runs"
+        with urllib.request.urlopen(leave[0], timeout=20) as page:
+            assert "Unsubscribe" in page.read().decode()
         program.send_signal(signal.SIGINT)
         assert program.wait(20) == 0
     finally:

@@ -28,7 +28,9 @@ from digest.web.preferences import LAYOUTS, MAX_QUERY, mistakes, repaired
 from subscribers.profile import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from starlette.types import ASGIApp
 
     from digest.app import App
     from subscribers.subscriber import Subscriber
@@ -134,6 +136,8 @@ def create_preview_app(app: App, readers: Sequence[Subscriber] = ()) -> FastAPI:
         """The HTML part alone, in the colours asked for whatever the system's are."""
         scheme = "@media all" if looked.view == "dark" else "@media not all"
         html = seen(looked).rendered.html.replace(_DARK, scheme)
+        # A link opens beside the frame: most sites refuse to be shown within it.
+        html = html.replace("<head>", '<head><base target="_blank">', 1)
         html = html.replace(SAMPLE_HOST, "/figures/")
         return HTMLResponse(html, headers={**PRIVATE, "content-security-policy": MAIL_POLICY})
 
@@ -142,22 +146,16 @@ def create_preview_app(app: App, readers: Sequence[Subscriber] = ()) -> FastAPI:
     return web
 
 
-def serve_preview(
-    web: FastAPI, *, port: int, on_ready: Callable[[str], None] = lambda _: None
-) -> None:
-    """Serve the page on 127.0.0.1 until Ctrl-C; on another port where that one is taken.
-
-    `on_ready` is told the page's address before the first request is answered.
-    """
+def serve_preview(web: ASGIApp, listening: socket.socket) -> None:
+    """Serve the page until Ctrl-C, where `listen` listens."""
     import uvicorn  # noqa: PLC0415 -- only what serves needs it
 
-    with _listening(port) as listening:
-        on_ready(f"http://127.0.0.1:{listening.getsockname()[1]}")
-        config = uvicorn.Config(web, log_level="warning", lifespan="off", ws="none")
-        uvicorn.Server(config).run(sockets=[listening])
+    config = uvicorn.Config(web, log_level="warning", lifespan="off", ws="none")
+    uvicorn.Server(config).run(sockets=[listening])
 
 
-def _listening(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
+    """Listen on that port of 127.0.0.1, or on another one where it is taken."""
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError:
