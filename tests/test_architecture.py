@@ -34,7 +34,7 @@ STOREYS: Final = (
     {"digest.delivery"},
     {"digest.app"},
     {"digest.ingest", "digest.news", "digest.letters"},
-    {"digest.run"},
+    {"digest.run", "digest.reopen"},
     {"digest.schedule", "digest.workers", "digest.preview", "digest.web", "digest.doctor"},
     {"digest.testing"},
     {"digest.demo", "digest.cli"},

@@ -258,7 +258,8 @@ def test_run_sends_what_is_due_once_and_says_when_the_next_comes() -> None:
     assert well("run").startswith("Nothing is due; next digest ")
     assert "nothing to send" in well("run", "--now")
     assert outbox() == ["ada@example.org"]
-    (sent,) = json.loads(well("deliveries", "--json", "--reader", "ada@example.org"))
+    none, sent = json.loads(well("deliveries", "--json", "--reader", "ada@example.org"))
+    assert (none["state"], none["text"]) == ("excluded", "nothing new was listed")
     assert (sent["state"], sent["papers"], sent["kind"]) == ("accepted", 1, "digest")
     assert "accepted" in well("deliveries")
 

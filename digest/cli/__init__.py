@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from digest.cli import keywords, look, readers, setup, work
+from digest.cli import deliveries, keywords, look, readers, setup, work
 from digest.cli.examples import example
 from digest.errors import PaperDigestError
 
@@ -125,9 +125,7 @@ app.command(
         "paper-digest preview ada@example.org --out previews",
     )
 )(look.preview)
-app.command(epilog=example("paper-digest deliveries", "paper-digest deliveries --json | jq .[0]"))(
-    look.deliveries
-)
+app.add_typer(deliveries.app, name="deliveries")
 
 
 def main() -> None:

@@ -1,21 +1,16 @@
-"""`paper-digest preview`, `deliveries` and `demo`: looking, without changing anything real."""
+"""`paper-digest preview` and `demo`: looking, without changing anything real."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from digest.cli.environment import settings
-from digest.cli.options import Address, AsJson
+from digest.cli.options import Address
 from digest.cli.readers import reader_at
-from digest.cli.terminal import table
-
-if TYPE_CHECKING:
-    from digest.store.deliveries import Delivery
 
 _NEARLY: Final = 5
 
@@ -69,55 +64,3 @@ def preview(
     typer.echo(f"Subject: {seen.rendered.subject}\n{page}\n{text}")
     if show:
         typer.launch(page.resolve().as_uri())
-
-
-def deliveries(
-    *,
-    reader: Annotated[str, typer.Option("--reader", help="Only those to this address.")] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
-    as_json: AsJson = False,
-) -> None:
-    """Show the log of deliveries, newest first."""
-    from digest.app import open_app
-
-    with open_app(settings()) as house:
-        number = reader_at(house, reader).number if reader else None
-        rows = house.store.deliveries.history(number, limit)
-    if as_json:
-        typer.echo(json.dumps([_described(row) for row in rows], indent=2))
-    elif not rows:
-        typer.echo("Nothing was sent yet: paper-digest run --now sends to everybody.")
-    else:
-        heads = ("when (UTC)", "kind", "reader", "state", "papers", "relay said")
-        table(heads, map(_row, rows), right=("papers",))
-
-
-def _row(row: Delivery) -> tuple[str, ...]:
-    said = " ".join(filter(None, (str(row.code or ""), row.enhanced, row.text)))
-    when = f"{row.created_at:%Y-%m-%d %H:%M}"
-    return (when, row.kind, row.address or "(removed)", row.state, str(_papers(row)), said)
-
-
-def _described(row: Delivery) -> dict[str, object]:
-    return {
-        "id": row.public_id,
-        "kind": row.kind,
-        "channel": row.channel,
-        "reader": row.address,
-        "state": row.state,
-        "attempt": row.attempt,
-        "papers": _papers(row),
-        "message_id": row.message_id,
-        "relay": row.relay,
-        "code": row.code,
-        "enhanced": row.enhanced,
-        "text": row.text,
-        "created_at": row.created_at.isoformat(),
-        "settled_at": row.settled_at.isoformat() if row.settled_at else None,
-    }
-
-
-def _papers(row: Delivery) -> int:
-    from digest.selection import Selection
-
-    return len(Selection.unpack(row.selection).picks)

@@ -13,7 +13,7 @@ import typer
 
 from digest.cli.environment import settings
 from digest.cli.examples import example
-from digest.cli.options import Address, AsJson
+from digest.cli.options import Address, AsJson, read_date
 from digest.cli.terminal import count, table, when
 from digest.errors import QueryError
 from subscribers.profile import DEFAULT_LIMIT, Layout, Profile
@@ -65,13 +65,6 @@ def _zone(text: str) -> str:
         return ZoneInfo(text).key
     except (OSError, ValueError, KeyError):
         raise typer.BadParameter(f"{text!r} is no zone: write one as Europe/Paris") from None
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no date: write it as 2026-12-24") from None
 
 
 Keywords = Annotated[
@@ -203,7 +196,7 @@ def edit(
     pause: Annotated[bool, typer.Option("--pause", help="Send nothing for now.")] = False,
     until: Annotated[
         date | None,
-        typer.Option("--until", parser=_date, metavar="DATE", help="The day a pause ends."),
+        typer.Option("--until", parser=read_date, metavar="DATE", help="The day a pause ends."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Send again.")] = False,
 ) -> None:

@@ -23,6 +23,7 @@ class Store:
         from digest.store.archive import Archive  # noqa: PLC0415 -- see the module
         from digest.store.deliveries import Deliveries  # noqa: PLC0415
         from digest.store.feedback import FeedbackLog  # noqa: PLC0415
+        from digest.store.history import History  # noqa: PLC0415
         from digest.store.papers import Papers  # noqa: PLC0415
         from digest.store.sources import Sources  # noqa: PLC0415
         from digest.store.subscribers import Subscribers  # noqa: PLC0415
@@ -33,6 +34,7 @@ class Store:
         self.sources = Sources(database)
         self.subscribers = Subscribers(database)
         self.deliveries = Deliveries(database)
+        self.history = History(database)
         self.feedback = FeedbackLog(database)
 
     def close(self) -> None:

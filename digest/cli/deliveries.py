@@ -1,0 +1,395 @@
+"""`paper-digest deliveries`: what happened to each mail, and another try at one."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from datetime import UTC, date, datetime, time, timedelta
+from io import StringIO
+from typing import TYPE_CHECKING, Annotated, Final
+from zoneinfo import ZoneInfo
+
+import typer
+
+from digest.cli.environment import settings
+from digest.cli.examples import example
+from digest.cli.options import AsJson, read_date
+from digest.cli.readers import reader_at
+from digest.cli.terminal import count, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from digest.app import App
+    from digest.reopen import Action
+    from digest.store.history import Attempt, Entry, Sought
+
+_SHOWN: Final = 50
+_MOST: Final = 100_000
+_OF_ATTEMPT: Final = ("attempt", "ended_at", "state", "relay", "code", "enhanced", "text")
+
+app = typer.Typer(
+    help="See what happened to each mail; try one again.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    epilog=example(
+        "paper-digest deliveries --reader ada@example.org",
+        "paper-digest deliveries --day 2026-11-20 --state unknown,rejected",
+        "paper-digest deliveries --csv > deliveries.csv",
+        "paper-digest deliveries show hm4vfnqk",
+    ),
+)
+
+
+def _states(text: str) -> tuple[str, ...]:
+    from digest.store.history import SEEN_STATES
+
+    states = tuple(filter(None, text.replace(" ", "").split(",")))
+    for state in states:
+        if state not in SEEN_STATES:
+            raise typer.BadParameter(f"{state!r} is no state: {', '.join(SEEN_STATES)}")
+    return states
+
+
+Reader = Annotated[str, typer.Option("--reader", metavar="ADDRESS", help="Only to this address.")]
+OnDay = Annotated[
+    date | None,
+    typer.Option("--day", parser=read_date, metavar="DATE", help="Only of this day (DIGEST_ZONE)."),
+]
+State = Annotated[
+    str, typer.Option("--state", metavar="STATE[,STATE]", help="Only those in these states.")
+]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=_MOST, help="At most so many.")]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="ID", help="Deliveries, by id or how it begins."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.callback()
+def deliveries(
+    context: typer.Context,
+    *,
+    reader: Reader = "",
+    day: OnDay = None,
+    state: State = "",
+    limit: Limit = _SHOWN,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="For a spreadsheet.")] = False,
+) -> None:
+    """Show the log of deliveries, newest first, with every attempt and what the relay said.
+
+    With --reader, or --state excluded, it also says when a reader was due and got no mail, and
+    why.
+    """
+    if context.invoked_subcommand:
+        return
+    from digest.app import open_app
+
+    with open_app(settings()) as house:
+        sought = _sought(house, reader, day, _states(state))
+        found = house.store.history.find(sought, limit)
+        zone = ZoneInfo(house.settings.zone)
+    if as_json:
+        typer.echo(json.dumps([_described(entry) for entry in found], indent=2))
+    elif as_csv:
+        typer.echo(_csv(found), nl=False)
+    elif not found:
+        narrowed = reader or day or state
+        typer.echo(
+            "No delivery is like that."
+            if narrowed
+            else "Nothing was sent yet: paper-digest run --now sends to everybody."
+        )
+    else:
+        heads = (f"when ({zone.key})", "id", "kind", "reader", "state", "papers", "relay said")
+        rows = [row for entry in found for row in _rows(entry, zone)]
+        table(heads, rows, right=("papers",))
+
+
+@app.command(epilog=example("paper-digest deliveries show hm4vfnqk", "  --json"))
+def show(
+    name: Annotated[str, typer.Argument(metavar="ID", help="A delivery, by id or its beginning.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show one delivery with its whole history."""
+    from digest.app import open_app
+
+    with open_app(settings()) as house:
+        entry = house.store.history.named(name)
+        zone = ZoneInfo(house.settings.zone)
+    if as_json:
+        typer.echo(json.dumps(_described(entry), indent=2))
+        return
+    facts = (
+        ("delivery", entry.public_id),
+        ("to", f"{entry.address or '(removed)'}, list {entry.list_name}"),
+        ("what", f"{entry.kind}, {count(_papers(entry), 'paper')}"),
+        ("message", entry.message_id),
+        ("made", _when(entry.created_at, zone)),
+        ("state", " ".join(filter(None, (entry.state, _ahead(entry, zone))))),
+        ("said", _said(entry)),
+    )
+    for fact, text in facts:
+        if text:
+            typer.echo(f"{fact:<9} {text}")
+    for attempt in entry.attempts:
+        relay = f" at {attempt.relay}" if attempt.relay else ""
+        typer.echo(
+            f"{'':<9} {_when(attempt.ended_at, zone)}  {attempt.number}. {attempt.state}{relay}"
+            f"  {_said(attempt)}".rstrip()
+        )
+
+
+@app.command(
+    epilog=example(
+        "paper-digest deliveries retry hm4vfnqk",
+        "paper-digest deliveries retry --state rejected --day 2026-11-20",
+    )
+)
+def retry(
+    ids: Ids = None,
+    *,
+    reader: Reader = "",
+    day: OnDay = None,
+    state: State = "",
+    yes: Yes = False,
+) -> None:
+    """Try again what did not arrive: deferred, rejected, expired, cancelled or dropped.
+
+    Left alone is what holds a paper that went out to the reader since.
+    """
+    from digest.reopen import Action
+
+    _act(Action.RETRY, ids, reader, day, state, yes=yes)
+
+
+@app.command(epilog=example("paper-digest deliveries resend hm4vfnqk"))
+def resend(
+    ids: Ids = None,
+    *,
+    reader: Reader = "",
+    day: OnDay = None,
+    state: State = "",
+    yes: Yes = False,
+) -> None:
+    """Send again what may have arrived: unknown or accepted. The reader may get it twice.
+
+    It has the Message-ID it had, so a mail program that looks for doubles shows it once.
+    """
+    from digest.reopen import Action
+
+    _act(Action.RESEND, ids, reader, day, state, yes=yes)
+
+
+@app.command(
+    epilog=example(
+        "paper-digest deliveries resolve hm4vfnqk --arrived",
+        "paper-digest deliveries resolve --day 2026-11-20 --lost",
+    )
+)
+def resolve(
+    ids: Ids = None,
+    *,
+    arrived: Annotated[
+        bool | None,
+        typer.Option("--arrived/--lost", help="It arrived; or not: its papers are offered again."),
+    ] = None,
+    reader: Reader = "",
+    day: OnDay = None,
+    yes: Yes = False,
+) -> None:
+    """Say what became of an unknown, without sending anything."""
+    from digest.reopen import Action
+
+    if arrived is None:
+        raise typer.BadParameter("say --arrived or --lost; the relay's own log knows which")
+    action = Action.ARRIVED if arrived else Action.LOST
+    _act(action, ids, reader, day, "unknown" if not ids else "", yes=yes)
+
+
+def _act(
+    action: Action,
+    ids: Sequence[str] | None,
+    reader: str,
+    day: date | None,
+    state: str,
+    *,
+    yes: bool,
+) -> None:
+    from digest.app import open_app
+    from digest.reopen import act, objection
+
+    narrowed = bool(reader or day or state)
+    if bool(ids) == narrowed:
+        raise typer.BadParameter(
+            "name deliveries by id, or choose some by --reader, --day, --state"
+        )
+    with open_app(settings()) as house:
+        if ids:
+            entries = [house.store.history.named(one) for one in dict.fromkeys(ids)]
+        else:
+            sought = _sought(house, reader, day, _states(state))
+            found = house.store.history.find(sought, _MOST)
+            entries = [entry for entry in found if not objection(entry, action)]
+        willing = [entry for entry in entries if not objection(entry, action)]
+        if willing and not yes:
+            _ask(action, willing)
+        verdicts = [act(house, entry, action) for entry in reversed(entries)]
+    for verdict in verdicts:
+        if not verdict.done:
+            who = verdict.entry.address or "(removed)"
+            typer.echo(f"{verdict.entry.public_id} to {who}: left alone, {verdict.why}", err=True)
+    done = sum(verdict.done for verdict in verdicts)
+    typer.echo(_outcome(action, done))
+    if done < len(verdicts):
+        raise typer.Exit(1)
+
+
+def _ask(action: Action, entries: Sequence[Entry]) -> None:
+    """Say what would happen and let a person decide; without one nothing happens."""
+    from digest.reopen import Action
+
+    mails = count(len(entries), "mail")
+    what = {
+        Action.RETRY: f"Send {mails} that did not arrive?",
+        Action.RESEND: f"Send {mails} once more? Whoever has it already gets it twice.",
+        Action.ARRIVED: f"Count {mails} as arrived?",
+        Action.LOST: f"Count {mails} as lost and offer the papers again?",
+    }[action]
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"{what} Nobody is here to answer: add --yes")
+    for entry in entries[:_SHOWN]:
+        typer.echo(f"  {entry.public_id}  {entry.address or '(removed)'}  {entry.state}")
+    if len(entries) > _SHOWN:
+        typer.echo(f"  and {len(entries) - _SHOWN:,} more")
+    typer.confirm(what, abort=True)
+
+
+def _outcome(action: Action, done: int) -> str:
+    from digest.reopen import Action
+
+    if not done:
+        return "Nothing was changed."
+    mails = count(done, "mail")
+    if action in {Action.RETRY, Action.RESEND}:
+        verb = "waits" if done == 1 else "wait"
+        return f"{mails} {verb}: `paper-digest run` sends now, `serve` within a minute."
+    if action is Action.ARRIVED:
+        return f"{mails} counted as arrived."
+    return f"{mails} counted as lost; what was in there is offered again."
+
+
+def _sought(house: App, reader: str, day: date | None, states: tuple[str, ...]) -> Sought:
+    from digest.store.history import EXCLUDED, SEEN_STATES, Sought
+
+    if not reader and not states:
+        states = tuple(state for state in SEEN_STATES if state != EXCLUDED)
+    zone = ZoneInfo(house.settings.zone)
+    since = until = None
+    if day is not None:
+        since = datetime.combine(day, time(), zone).astimezone(UTC)
+        until = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+    readers = (reader_at(house, reader).number,) if reader else None
+    return Sought(readers, since, until, states)
+
+
+def _rows(entry: Entry, zone: ZoneInfo) -> list[tuple[str, ...]]:
+    """A line for the delivery; below it one for each attempt, where the last does not say all."""
+    papers = str(_papers(entry)) if entry.number else ""
+    state = entry.state
+    said = " ".join(filter(None, (_said(entry), _ahead(entry, zone))))
+    first = (
+        _when(entry.created_at, zone), entry.public_id, entry.kind,
+        entry.address or "(removed)", state, papers, said,
+    )  # fmt: skip
+    tries = [
+        (f"  {_when(one.ended_at, zone)}", "", "", "", f"{one.number}. {one.state}", "", _said(one))
+        for one in entry.attempts
+    ]
+    return [first, *(tries if len(tries) > 1 else [])]
+
+
+def _when(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def _said(one: Entry | Attempt) -> str:
+    return " ".join(filter(None, (str(one.code or ""), one.enhanced, one.text)))
+
+
+def _ahead(entry: Entry, zone: ZoneInfo) -> str:
+    """When it is tried next, where a relay put it off."""
+    if entry.state != "deferred" or entry.not_before is None:
+        return ""
+    return f"(tried again {_when(entry.not_before, zone)})"
+
+
+def _papers(entry: Entry) -> int:
+    from digest.selection import Selection
+    from digest.store.history import WITH_PAPERS
+
+    if entry.kind not in WITH_PAPERS or not entry.number:
+        return 0
+    return len(Selection.unpack(entry.selection).picks)
+
+
+def _described(entry: Entry) -> dict[str, object]:
+    return {
+        "id": entry.public_id or None,
+        "kind": entry.kind,
+        "list": entry.list_name,
+        "reader": entry.address,
+        "issue": entry.issue,
+        "state": entry.state,
+        "papers": _papers(entry),
+        "message_id": entry.message_id or None,
+        "relay": entry.relay,
+        "code": entry.code,
+        "enhanced": entry.enhanced,
+        "text": entry.text,
+        "created_at": entry.created_at.isoformat(),
+        "settled_at": _iso(entry.settled_at),
+        "not_before": _iso(entry.not_before),
+        "expires_at": _iso(entry.expires_at),
+        "attempts": [
+            {
+                "attempt": one.number,
+                "ended_at": one.ended_at.isoformat(),
+                "state": one.state,
+                "relay": one.relay,
+                "code": one.code,
+                "enhanced": one.enhanced,
+                "text": one.text,
+            }
+            for one in entry.attempts
+        ],
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _csv(entries: Iterable[Entry]) -> str:
+    """One line for each attempt, or for a delivery without one (RFC 4180)."""
+    out = StringIO()
+    writer = csv.writer(out)
+    heads = ("id", "kind", "list", "reader", "issue", "papers", "message_id", "created_at", "state")
+    writer.writerow([*heads, "attempt", *(f"attempt_{name}" for name in _OF_ATTEMPT[1:])])
+    for entry in entries:
+        described = _described(entry)
+        whole = [_cell(described[name]) for name in heads]
+        attempts = described["attempts"]
+        for one in attempts or [dict.fromkeys(_OF_ATTEMPT)]:  # type: ignore[attr-defined]
+            writer.writerow([*whole, *(_cell(one[name]) for name in _OF_ATTEMPT)])
+    return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    """The value as a cell; what a spreadsheet would take for a formula is quoted (CWE-1236)."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t"} else text
