@@ -208,7 +208,7 @@ def _serve(house: App, listening: socket.socket) -> None:
     look, pages = create_preview_app(house, house.store.subscribers.all()), create_app(house)
 
     async def both(scope: Scope, receive: Receive, send: Send) -> None:
-        is_readers = scope["path"].startswith(f"{_PAGES}/")
+        is_readers = f"{scope['path']}/".startswith(f"{_PAGES}/")
         await (pages if is_readers else look)(scope, receive, send)
 
     with suppress(KeyboardInterrupt):
