@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy import sparse
 
+from digest.match.rows import ranges
 from digest.match.score import BODY, TITLE, strength
 from digest.match.stored import element, term
 from subscribers.finding import Reading, beginnings, signal_of
@@ -191,7 +192,7 @@ class Index:
         kinds = np.array([k for _, p, _ in edges for k in elements[p]], dtype=np.int64)
         states = np.array([s for _, p, s in edges for _ in elements[p]], dtype=np.int64)
         starts, counts = self._first[kinds], self._first[kinds + 1] - self._first[kinds]
-        return self._places[_ranges(starts, counts)].astype(np.int64), np.repeat(states, counts)
+        return self._places[ranges(starts, counts)].astype(np.int64), np.repeat(states, counts)
 
     def _step(
         self,
@@ -219,7 +220,7 @@ class Index:
         )
         left = np.searchsorted(keys, ahead, side="left")
         counts = np.searchsorted(keys, ahead, side="right") - left
-        return np.repeat(places, counts), targets[_ranges(left, counts)]
+        return np.repeat(places, counts), targets[ranges(left, counts)]
 
     def _odd(self, asked: Term | Floor) -> tuple[list[int], list[int]]:
         """Papers and strengths for what is no plain word or phrase."""
@@ -268,15 +269,6 @@ def _beginning(known: list[tuple[str, list[int]]], start: str) -> Iterable[int]:
     first = bisect_left(known, (start,))
     last = bisect_left(known, (start + _LAST,))
     return chain.from_iterable(kinds for _, kinds in known[first:last])
-
-
-def _ranges(starts: Ints, counts: Ints) -> Ints:
-    """starts[0], starts[0]+1, ... for counts[0] numbers, then the same for the next."""
-    total = int(counts.sum())
-    offsets = np.repeat(
-        starts - np.concatenate([[0], np.cumsum(counts)[:-1]])[: len(starts)], counts
-    )
-    return offsets + np.arange(total)
 
 
 def _count(rows: Ints, columns: Ints, shape: tuple[int, int]) -> sparse.csr_array:

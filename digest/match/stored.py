@@ -3,11 +3,15 @@
 A stored profile is one string, a line for each different line of the text:
 
     1000=diffusion                       one term and what it counts for, in thousandths
-    [["&", 0, ["!", 1]], [..], [..]]     JSON: a tree over numbered atoms, the atoms, and what
-                                         each of them counts for
+    ["&",0,["!",1]]<tab>500 0<tab>a<tab>b   a shape over numbered leaves, what each leaf counts
+                                         for, and the leaves: atoms
     !...                                 the same for a line of exclusions, as what it leaves out
-    ~                                    the profile is ordered by trend
+
+Before them, in this order, where they apply:
+
     *                                    no keywords: every paper
+    ~                                    the profile is ordered by trend
+    @310=unlearn<tab>-80=survey             learned interest: words and weights, in thousandths
 
 An atom of text is its words, folded, with a blank between: `sparse attention`; a word that is
 found as written begins with =, the beginning of a word with ~; `title:` or `abstract:` stands
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
     from subscribers.profile import Profile
     from subscribers.tree import Line
 
+EVERYTHING: Final = "*"
+TRENDING: Final = "~"
+LEARNED: Final = "@"
 _SIGNS: Final = {Form.FOLDED: "", Form.WRITTEN: "=", Form.PREFIX: "~"}
 _FORMS: Final = {"=": Form.WRITTEN, "~": Form.PREFIX}
 
@@ -39,9 +46,9 @@ def store(profile: Profile) -> str:
     lines = [program(line) for line in query.lines]
     flags = []
     if query.is_empty:
-        flags = ["*", "~"]
+        flags = [EVERYTHING, TRENDING]
     elif profile.order is Order.TRENDING:
-        flags = ["~"]
+        flags = [TRENDING]
     return "\n".join(dict.fromkeys([*flags, *lines]))
 
 
@@ -65,8 +72,8 @@ def program(line: Line) -> str:
             counts[number] = counts.get(number, 0) + coefficient
     if code == 0 and len(atoms) == 1 and not line.excludes:
         return f"{counts.get(0, 0)}={next(iter(atoms))}"
-    amounts = [counts.get(number, 0) for number in range(len(atoms))]
-    written = json.dumps([code, list(atoms), amounts], ensure_ascii=False, separators=(",", ":"))
+    amounts = " ".join(str(counts.get(number, 0)) for number in range(len(atoms)))
+    written = "\t".join([_json(code), amounts, *atoms])
     return "!" + written if line.excludes else written
 
 

@@ -1,0 +1,163 @@
+"""The audience: many profiles compiled from their stored form, and changed in place.
+
+A program is one line of a stored profile. Every different program is taken apart once, however
+many readers share it; a profile is then a few numbers of programs in one flat array.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from typing import TYPE_CHECKING, Final
+
+from digest.match.stored import EVERYTHING, LEARNED, TRENDING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+IS_EVERYTHING: Final = 1
+IS_TRENDING: Final = 2
+_MARKS: Final = (EVERYTHING, TRENDING, LEARNED)
+_HOLES_KEPT: Final = 1 << 16
+"""Numbers of programs nobody asks for any more that are not worth putting in order."""
+
+
+class Numbers(dict[str, int]):
+    """Texts numbered as they come."""
+
+    def __missing__(self, text: str) -> int:
+        number = self[text] = len(self)
+        return number
+
+
+class Programs(dict[str, int]):
+    """Different programs, numbered and taken apart as they come.
+
+    A program is one atom and what it counts for, or a tree: a shape over numbered leaves, the
+    leaves' atoms and what each counts for. `single` has its atom, or -1 for a tree.
+    Trees of one shape have equally many leaves.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.atoms = Numbers()
+        self.single = array("i")
+        self.count = array("i")
+        self.excludes = bytearray()
+        self.shapes: list[object] = []
+        self.shape = array("i")
+        self.first_leaf = array("q")
+        self.leaf_atoms = array("i")
+        self.leaf_counts = array("i")
+        self._shape_numbers: dict[tuple[str, int], int] = {}
+
+    def __missing__(self, text: str) -> int:
+        number = self[text] = len(self)
+        head, tab, rest = text.partition("\t")
+        self.first_leaf.append(len(self.leaf_atoms))
+        if not tab:
+            count, _, atom = text.partition("=")
+            self.single.append(self.atoms[atom])
+            self.count.append(int(count))
+            self.shape.append(-1)
+            self.excludes.append(0)
+            return number
+        excludes = head[0] == "!"
+        counts, *atoms = rest.split("\t")
+        self.single.append(-1)
+        self.count.append(0)
+        self.shape.append(self._shape_of(head[excludes:], len(atoms)))
+        self.excludes.append(excludes)
+        self.leaf_atoms.extend(map(self.atoms.__getitem__, atoms))
+        self.leaf_counts.extend(map(int, counts.split(" ")))
+        return number
+
+    def _shape_of(self, text: str, leaves: int) -> int:
+        number = self._shape_numbers.get((text, leaves))
+        if number is None:
+            number = self._shape_numbers[text, leaves] = len(self.shapes)
+            self.shapes.append(json.loads(text))
+        return number
+
+
+class Audience:
+    """Profiles ready to be answered, each in a row of its own and known by its owner's key."""
+
+    def __init__(self, stored: Iterable[str] = ()) -> None:
+        self.programs = Programs()
+        self.words = Numbers()
+        self.numbers = array("i")
+        """The programs of all rows: those of row n are numbers[first[n] : first[n] + size[n]]."""
+        self.first = array("q")
+        self.size = array("i")
+        self.flags = bytearray()
+        self.learned: dict[int, array[int]] = {}
+        """Of a row: a word's number and what it weighs in thousandths, in turn."""
+        self._rows: dict[Hashable, int] = {}
+        self._holes = 0
+        for number, text in enumerate(stored):
+            self.put(number, text)
+
+    def __len__(self) -> int:
+        """How many rows there are, those of dropped profiles too."""
+        return len(self.flags)
+
+    def row(self, key: Hashable) -> int:
+        """The row in which an answer has this profile's papers, until the next change."""
+        return self._rows[key]
+
+    def put(self, key: Hashable, stored: str) -> None:
+        """Take a profile in its stored form in, or change the one of that key in place."""
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = len(self.flags)
+            self.flags.append(0)
+            self.first.append(0)
+            self.size.append(0)
+        elif self.size[row]:
+            self._empty(row)
+        if stored[:1] in _MARKS:
+            stored = self._marked(row, stored)
+        if stored:
+            numbers = self.numbers
+            start = self.first[row] = len(numbers)
+            numbers.extend(map(self.programs.__getitem__, stored.split("\n")))
+            self.size[row] = len(numbers) - start
+
+    def drop(self, key: Hashable) -> None:
+        """Forget a profile; its row stays, and has no papers. KeyError for a stranger."""
+        self._empty(self._rows.pop(key))
+
+    def _marked(self, row: int, stored: str) -> str:
+        """The stored form without its first marks, which are taken down."""
+        if stored[:1] == EVERYTHING:
+            self.flags[row] |= IS_EVERYTHING
+            stored = stored[2:]
+        if stored[:1] == TRENDING:
+            self.flags[row] |= IS_TRENDING
+            stored = stored[2:]
+        if stored[:1] == LEARNED:
+            line, _, stored = stored.partition("\n")
+            pairs = self.learned[row] = array("i")
+            for each in line[1:].split("\t"):
+                weight, _, word = each.partition("=")
+                pairs.extend((self.words[word], int(weight)))
+        return stored
+
+    def _empty(self, row: int) -> None:
+        self._holes += self.size[row]
+        self.size[row] = 0
+        self.flags[row] = 0
+        self.learned.pop(row, None)
+        if self._holes > max(_HOLES_KEPT, len(self.numbers) // 2):
+            self._close_holes()
+
+    def _close_holes(self) -> None:
+        """Write the numbers anew, and only the programs that somebody still asks for."""
+        texts = list(self.programs)
+        old, self.numbers, self.programs = self.numbers, array("i"), Programs()
+        for row, start in enumerate(self.first):
+            self.first[row] = len(self.numbers)
+            kept = (texts[number] for number in old[start : start + self.size[row]])
+            self.numbers.extend(map(self.programs.__getitem__, kept))
+        self._holes = 0

@@ -1,0 +1,176 @@
+"""The engine on shelves and audiences large enough that its blocks, bounds and sums matter."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+
+from digest.match import desk, match, trees
+from digest.match.audience import Audience
+from digest.match.engine import Engine
+from digest.match.stored import store
+from digest.papers import Author, Paper, PaperId, Signals
+from subscribers.profile import Order, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
+WORDS = [
+    "model",
+    "routing",
+    "sparse",
+    "attention",
+    "diffusion",
+    "unlearning",
+    "expert",
+    "language",
+    "graph",
+    "policy",
+    "RAG",
+    "token",
+    "memory",
+    "retrieval",
+    "image",
+    "video",
+    "speech",
+    "agent",
+    "planning",
+    "reward",
+    "protein",
+    "robust",
+    "causal",
+    "kernel",
+]
+
+
+@cache
+def shelf(many: int = 500) -> tuple[Paper, ...]:
+    """Papers of few words, so that everything is found often; common words are common."""
+    chance = random.Random(7)  # noqa: S311 -- the same every time
+    weights = [1 / (n + 1) for n in range(len(WORDS))]
+    return tuple(
+        Paper(
+            PaperId("arxiv", f"2611.{number:05}"),
+            " ".join(chance.choices(WORDS, weights, k=4)),
+            abstract=" ".join(chance.choices(WORDS, weights, k=25)),
+            number=number,
+            authors=(Author(chance.choice(["Ines Harrow", "Y. LeCun", "Ada Byron"])),),
+            signals=Signals(upvotes=chance.randrange(40), stars=chance.randrange(200)),
+            first_seen_at=NOW - timedelta(hours=chance.randrange(100)),
+        )
+        for number in range(1, many + 1)
+    )
+
+
+@cache
+def audience(many: int = 60) -> tuple[Profile, ...]:
+    """Profiles of every kind of line, in both orders."""
+    chance = random.Random(8)  # noqa: S311 -- the same every time
+
+    def line() -> str:
+        a, b, c = chance.sample(WORDS, 3)
+        return chance.choice(
+            [
+                a, a, f"{a} {b}", f'"{a} {b}"', f"{a} -{b}", f"title:{a}", f"({a} OR {b}) {c}",
+                f"{a}^{chance.randint(2, 9)}", f"-{a}", f"{a} upvotes>20", f'"{a} {b}"~4',
+                'author:"Harrow, I."', f"{a[:3]}*", f"{a} the {b}", "stars>150", f"{a} OR -{b}",
+            ]
+        )  # fmt: skip
+
+    return tuple(
+        Profile(
+            "\n".join(line() for _ in range(chance.randint(0, 7))), order=chance.choice([*Order])
+        )
+        for _ in range(many)
+    )
+
+
+def answered(
+    papers: Sequence[Paper], stored: Audience | list[str], top: int
+) -> list[list[tuple[int, float]]]:
+    answer = Engine(papers, now=NOW).answer(stored, top=top)
+    return [
+        [(papers[place].number, score) for place, score in answer.of(n)] for n in range(len(stored))
+    ]
+
+
+@cache
+def literally() -> list[list[tuple[int, float]]]:
+    return [
+        [(each.paper, each.score) for each in matched]
+        for matched in match(shelf(), audience(), now=NOW)
+    ]
+
+
+@pytest.mark.parametrize("top", [1, 5, 20, 1000])
+def test_the_best_of_a_large_shelf_are_those_found_one_by_one(top: int) -> None:
+    stored = [store(profile) for profile in audience()]
+    assert answered(shelf(), stored, top) == [matched[:top] for matched in literally()]
+
+
+def test_blocks_and_tiles_of_any_size_answer_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "_BLOCK", 7)
+    monkeypatch.setattr(desk, "_TILE", 1300)
+    monkeypatch.setattr(trees, "_CELLS", 1100)
+    stored = [store(profile) for profile in audience()]
+    assert answered(shelf(), stored, 20) == [matched[:20] for matched in literally()]
+
+
+def test_sums_that_do_not_fit_sixteen_bits_are_right() -> None:
+    heavy = [Profile("\n".join(f"{word}^{weight}" for word in WORDS)) for weight in (1, 50, 99)]
+    expected = [
+        [(each.paper, each.score) for each in matched][:20]
+        for matched in match(shelf(), heavy, now=NOW)
+    ]
+    assert max(score for _, score in expected[-1]) > 100
+    assert answered(shelf(), [store(profile) for profile in heavy], 20) == expected
+
+
+def test_an_audience_changes_in_place() -> None:
+    stored = [store(profile) for profile in audience()]
+    people = Audience()
+    for number, text in enumerate(stored):
+        people.put(f"reader {number}", text)
+    for turn in range(3):
+        for number in range(0, 60, 2):
+            people.put(f"reader {number}", stored[(number + turn) % 60])
+    people.drop("reader 1")
+    with pytest.raises(KeyError):
+        people.drop("reader 1")
+    expected = [[*matched[:20]] for matched in literally()]
+    now = answered(shelf(), people, 20)
+    for number in (0, 2, 3, 58, 59):
+        meant = (number + 2) % 60 if number % 2 == 0 else number
+        assert now[people.row(f"reader {number}")] == expected[meant]
+    assert now[1] == []
+
+
+def test_what_nobody_asks_for_any_more_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("digest.match.audience._HOLES_KEPT", 10)
+    people = Audience(["1000=routing", "1000=sparse"])
+    for number in range(500):
+        people.put(0, f"1000=word{number}\n1000=sparse")
+    assert len(people.numbers) < 40
+    assert len(people.programs) < 40
+    assert answered(shelf(), people, 3)[1] == answered(shelf(), ["1000=sparse"], 3)[0]
+
+
+def test_nobody_and_nothing_are_answered_with_nothing() -> None:
+    assert len(Engine(shelf(), now=NOW).answer([], top=5).places) == 0
+    assert answered([], ["1000=model", "*\n~"], 5) == [[], []]
+
+
+def test_equal_scores_stand_in_the_same_order_every_time() -> None:
+    papers = [replace(paper, signals=Signals(), first_seen_at=NOW) for paper in shelf()]
+    stored = [store(Profile("category:cs.CL\nupvotes>1000\nmodel*"))]
+    first = answered(papers, stored, 20)
+    chance = random.Random(3)  # noqa: S311 -- the same every time
+    for _ in range(3):
+        chance.shuffle(papers)
+        assert answered(papers, stored, 20) == first
