@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from digest.match import Reason
+from subscribers.muting import muted_by
 from subscribers.query import Query, check
 
 if TYPE_CHECKING:
@@ -187,16 +188,16 @@ def select(
 
 
 def in_mail_order(picks: Iterable[Pick]) -> tuple[Pick, ...]:
-    """The picks as a mail shows them: by interest, in each the best first.
+    """The picks as a mail shows them: by interest, in each as they come, the best first.
 
     So a paper's number in the mail is its place here, which its feedback links name.
     """
-    groups: dict[str, list[Pick]] = {}
-    for pick in sorted(picks, key=lambda one: (one.profile, one.line)):
-        groups.setdefault(pick.interests[0], []).append(pick)
-    return tuple(
-        pick for group in groups.values() for pick in sorted(group, key=lambda one: -one.score)
-    )
+    ordered = list(picks)
+    names = [one.interests[0] for one in sorted(ordered, key=lambda one: (one.profile, one.line))]
+    groups: dict[str, list[Pick]] = {name: [] for name in names}
+    for pick in ordered:
+        groups[pick.interests[0]].append(pick)
+    return tuple(pick for group in groups.values() for pick in group)
 
 
 def near_misses(
@@ -228,12 +229,8 @@ def near_misses(
 
 def muted(reader: Subscriber, paper: Paper) -> str:
     """Which mute of the reader keeps the paper out, or nothing."""
-    text = f" {paper.title} {paper.abstract} ".casefold()
-    for word in reader.muted_words:
-        if f" {word.casefold()} " in text:
-            return f"you muted {word}"
-    names = {author.name.casefold() for author in paper.authors}
-    return next((f"you muted {one}" for one in reader.muted_authors if one.casefold() in names), "")
+    mute = muted_by(reader.muted_words, reader.muted_authors, paper)
+    return f"you muted {mute}" if mute else ""
 
 
 def _also(pick: Pick, match: Match, name: str) -> Pick:

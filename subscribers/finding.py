@@ -7,7 +7,7 @@ it; it also says where the words stand, so that a mail can name and mark them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from digest.papers import PaperId
@@ -59,15 +59,22 @@ class Found:
 
 
 class Reading:
-    """A paper, folded once, for any number of queries."""
+    """A paper, folded once and where it is needed, for any number of queries."""
 
     def __init__(self, paper: Paper) -> None:
         self.paper = paper
-        self.title = fold(paper.title)
-        # A source without abstracts may still have a summary.
-        self.body = fold(paper.abstract or paper.summary)
         self.body_field = "abstract" if paper.abstract else "summary"
         self._hits: dict[Term, tuple[Hit, ...]] = {}
+
+    @cached_property
+    def title(self) -> list[Token]:
+        """The words of the title."""
+        return fold(self.paper.title)
+
+    @cached_property
+    def body(self) -> list[Token]:
+        """The words of the abstract; a source without abstracts may still have a summary."""
+        return fold(self.paper.abstract or self.paper.summary)
 
     def hits(self, term: Term) -> tuple[Hit, ...]:
         """Every place where the term stands; none means that it does not."""
@@ -77,13 +84,12 @@ class Reading:
         return self._hits[term]
 
     def _in_text(self, term: Term) -> Iterator[Hit]:
-        for field, name, tokens in (
-            (Field.TITLE, "title", self.title),
-            (Field.ABSTRACT, self.body_field, self.body),
-        ):
-            if term.field in {Field.ANY, field}:
-                for start, end in spans(term, tokens):
-                    yield Hit(term.text, name, start, end)
+        if term.field is not Field.ABSTRACT:
+            for start, end in spans(term, self.title):
+                yield Hit(term.text, "title", start, end)
+        if term.field is not Field.TITLE:
+            for start, end in spans(term, self.body):
+                yield Hit(term.text, self.body_field, start, end)
 
 
 def holds(node: Node, reading: Reading) -> bool:

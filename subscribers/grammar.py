@@ -3,8 +3,8 @@
 text   = line (newline or comma or semicolon line)*      alternatives
 line   = both ("OR" both)*
 both   = part ("AND"? part)*                             blank means AND
-part   = ("-" or "NOT" or "+")? (group or term or floor) ("^" number)?
-group  = "(" line ("," line)* ")"
+part   = ("-" or "NOT" or "!" or "+")? (group or term or floor) ("^" number)?
+group  = (field ":")? "(" line ("," line)* ")"
 term   = (field ":")? (word or "phrase" ("~" number)?)
 floor  = ("upvotes" or "stars" or "comments") (">" or ">=") number
 """
@@ -17,7 +17,7 @@ from typing import Final
 
 from digest.errors import QueryError
 from subscribers.lexemes import MAX_LINE, MAX_WEIGHT, Lexeme, Lexer
-from subscribers.tree import And, Node, Not, Or, Term
+from subscribers.tree import And, Field, Node, Not, Or, Term
 
 MAX_TEXT: Final = 100_000
 MAX_TERMS: Final = 2_000
@@ -177,7 +177,11 @@ class _Reader(Lexer):
                 lexeme.end,
                 self.instead(lexeme.start, lexeme.end, " "),
             )
-        node = self._group(lexeme, rest) if lexeme.kind == "open" else lexeme.node
+        if lexeme.kind == "field":
+            node = self._group(rest.pop(), rest)
+            node = None if node is None else _within(node, lexeme.field)
+        else:
+            node = self._group(lexeme, rest) if lexeme.kind == "open" else lexeme.node
         if rest and rest[-1].kind == "weight":
             weight = rest.pop().weight
             node = None if node is None else _weigh(node, weight)
@@ -202,6 +206,28 @@ class _Reader(Lexer):
             )
         rest.pop()
         return node
+
+
+def _within(node: Node, field: Field) -> Node:
+    """The node with what names no field of its own asked of this one: title:(a OR b)."""
+    match node:
+        case Not(part):
+            return Not(_within(part, field))
+        case Or(parts):
+            return Or(tuple(_within(part, field) for part in parts))
+        case And(parts) if field.is_text or not all(map(_is_bare, parts)):
+            return And(tuple(_within(part, field) for part in parts))
+        case And(parts):
+            # A name of several words is one name.
+            return Term(" ".join(part.text for part in parts if isinstance(part, Term)), field)
+        case Term(field=Field.ANY):
+            return replace(node, field=field) if field.is_text else Term(node.text, field)
+    return node
+
+
+def _is_bare(part: Node) -> bool:
+    """Whether it is a word or phrase of the text, with nothing else said about it."""
+    return isinstance(part, Term) and part.field is Field.ANY and not part.near
 
 
 def _split(lexemes: list[Lexeme]) -> list[list[Lexeme]]:

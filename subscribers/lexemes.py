@@ -27,9 +27,22 @@ _FIELDS: Final = {field.value: field for field in Field if field} | {
     "authors": Field.AUTHOR, "by": Field.AUTHOR, "cat": Field.CATEGORY,
     "categories": Field.CATEGORY, "organization": Field.ORG, "organisation": Field.ORG,
     "affiliation": Field.ORG, "lab": Field.ORG, "arxiv": Field.ID, "doi": Field.ID,
-    "pmid": Field.ID,
+    "pmid": Field.ID, "orcid": Field.AUTHOR, "s2": Field.AUTHOR, "all": Field.ANY,
+    "any": Field.ANY, "text": Field.ANY,
 }  # fmt: skip
-_SHORTHANDS: Final = frozenset({"arxiv", "doi", "pmid"})
+_SHORTHANDS: Final = frozenset({"arxiv", "doi", "pmid", "orcid", "s2"})
+_SAID_FOR: Final = {
+    "upvotes": "upvotes", "votes": "upvotes", "likes": "upvotes", "points": "upvotes",
+    "hearts": "upvotes", "github": "stars", "stargazers": "stars", "replies": "comments",
+    "discussion": "comments",
+}  # fmt: skip
+_ARCHIVES: Final = (
+    r"astro-ph|cond-mat|cs|econ|eess|math|nlin|physics|q-bio|q-fin|stat"  # with sections
+)
+_CATEGORY: Final = re.compile(
+    rf"(?:{_ARCHIVES})\.(?:[A-Za-z]{{2}}|[a-z]+-[a-z]+|\*)"
+    r"|astro-ph|cond-mat|gr-qc|hep-(?:ex|lat|ph|th)|math-ph|nucl-(?:ex|th)|q-bio|q-fin|quant-ph"
+)
 _NUMBER: Final = r"[0-9]{1,9}(?:\.[0-9]{1,3})?(?![0-9.])"
 _COUNT: Final = r"-?[0-9]{1,9}(?:[,_][0-9]{3}(?![0-9]))*(?:\.[0-9]+)?[kK]?(?![^\W_])"
 _LEXEME: Final = re.compile(
@@ -39,13 +52,20 @@ _LEXEME: Final = re.compile(
     | (?P<quote>["\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02])
     | (?P<weight>\^(?P<number>{_NUMBER})?)
     | (?P<floor>(?P<signal>[A-Za-z]+)\s*(?P<than>>=?|<=?|=|\u2265|\u2264)\s*(?P<count>{_COUNT})?)
-    | (?P<minus>[-\u2010-\u2015\u2212](?=["\u201c\u201d\u201e\u00ab(]|[^\W_]|[$\\]|\.[A-Za-z]))
+    | (?P<minus>[-!\u2010-\u2015\u2212](?=["\u201c\u201d\u201e\u00ab(]|[^\W_]|[$\\]|\.[A-Za-z]))
     | (?P<plus>\+(?=["\u201c(]|[^\W_]))
     | (?P<pipe>\|\|?|&&?(?=\s|$))
     | (?P<field>[A-Za-z_]+)(?P<colon>:\s*)(?=\S)
     | (?P<word>[^\s,;\uff0c\u3001\uff1b()"\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02^|]+)
     """,
     re.VERBOSE,
+)
+_PAPER_PAGE: Final = re.compile(
+    r"https?://(?:huggingface\.co/papers|(?:www\.)?alphaxiv\.org/abs)/(\d{4}\.\d{4,5})(?:v\d+)?",
+    re.ASCII,
+)
+_DOI: Final = re.compile(
+    r"(?:https?://(?:dx\.)?doi\.org/)?10\.\d{4,9}/[^\s]*[A-Za-z0-9]", re.ASCII | re.IGNORECASE
 )
 _CLOSERS: Final = re.compile('["\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02]')
 _NAME_WORD: Final = re.compile(r"[ \t]+((?:[^\W\d_]\.?-?)+(?:['\u2019][^\W\d_]+)?)(?=[ \t,;()]|$)")
@@ -65,6 +85,7 @@ class Lexeme:
     end: int
     node: Node | None = None
     weight: float = 1.0
+    field: Field = Field.ANY
 
 
 class Lexer:
@@ -147,8 +168,8 @@ class Lexer:
         start, end = match.span()
         if signal.rstrip("s") + "s" in SIGNALS:
             signal = signal.rstrip("s") + "s"
-        elif close := get_close_matches(signal, SIGNALS, 1, 0.6):
-            right = self.instead(start, start + len(match["signal"]), close[0])
+        elif close := get_close_matches(signal, _SAID_FOR, 1, 0.7):
+            right = self.instead(start, start + len(match["signal"]), _SAID_FOR[close[0]])
             raise self.wrong(f"there is no count named {signal!r}.", start, end, right)
         else:
             wide = self.instead(start, end, f'"{match[0]}"')
@@ -200,6 +221,8 @@ class Lexer:
             )
         if name in _SHORTHANDS:
             after = start  # the name is part of the id
+        if self.line.startswith("(", after):
+            return Lexeme("field", match[0], start, after, field=field), after
         if _CLOSERS.match(self.line, after):
             return self._phrase(field, start, after)
         value = re.compile(r"[^\s,;\uff0c\u3001\uff1b()^]+").match(self.line, after)
@@ -237,8 +260,8 @@ class Lexer:
             return Lexeme(text.lower(), text, start, end), end
         if field is Field.ANY and text == "or":
             return Lexeme("or", text, start, end), end
-        if field is Field.ANY and _is_arxiv(text):
-            return Lexeme("term", text, start, end, Term(text, Field.ID)), end
+        if field is Field.ANY and (named := _named(text)):
+            return Lexeme("term", text, start, end, Term(named[1], named[0])), end
         if field is Field.ANY and text.endswith(":") and text[:-1].lower() in _FIELDS:
             raise self.wrong(
                 f"{text} is followed by nothing to look for.",
@@ -325,15 +348,19 @@ def _count(written: str) -> int:
     return int(count) if count == int(count) else -1
 
 
-def _is_arxiv(text: str) -> bool:
-    """Whether this is the id or the address of one paper on arXiv."""
-    if "arxiv.org/" not in text and not re.fullmatch(r"\d{4}\.\d{4,5}(?:v\d+)?", text, re.ASCII):
-        return False
-    try:
-        split_arxiv(text)
-    except ValueError:
-        return False
-    return True
+def _named(text: str) -> tuple[Field, str] | None:
+    """What a word names by itself: a paper by its id or address, a category of arXiv."""
+    if _CATEGORY.fullmatch(text):
+        return Field.CATEGORY, text
+    if re.fullmatch(r"\d{4}\.\d{4,5}(?:v\d+)?", text, re.ASCII) or "arxiv.org/" in text:
+        try:
+            split_arxiv(text)
+        except ValueError:
+            return None
+        return Field.ID, text
+    if found := _PAPER_PAGE.fullmatch(text):
+        return Field.ID, found[1]
+    return (Field.ID, text) if _DOI.fullmatch(text) else None
 
 
 def _is_shouted(line: str) -> bool:

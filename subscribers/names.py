@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from subscribers.words import plain
@@ -11,9 +12,19 @@ from subscribers.words import plain
 if TYPE_CHECKING:
     from digest.papers import Author
 
-_ORCID: Final = re.compile(r"(?:https?://orcid\.org/)?(\d{4}-\d{4}-\d{4}-\d{3}[\dXx])")
-_SEMANTIC_SCHOLAR: Final = re.compile(r"(?:s2:)?(\d{4,12})")
+_ORCID: Final = re.compile(
+    r"(?:https?://(?:www\.)?orcid\.org/|orcid:)?(\d{4}-\d{4}-\d{4}-\d{3}[\dXx])", re.IGNORECASE
+)
+_SEMANTIC_SCHOLAR: Final = re.compile(
+    r"(?:s2:|https?://(?:www\.)?semanticscholar\.org/author/(?:[^/\s]+/)?)?(\d{4,12})",
+    re.IGNORECASE,
+)
 _SUFFIXES: Final = frozenset({"jr", "sr", "ii", "iii", "iv", "phd", "md"})
+_INITIALS: Final = re.compile(r"(?<![^\W_])[A-Z]{2,3}(?![^\W_])")
+_TWO_LETTERS: Final = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"}
+    | {"Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "Å": "Aa", "Ø": "Oe"}
+)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -29,26 +40,69 @@ def name_parts(name: str) -> tuple[str, ...]:
     return found or tuple(re.findall(r"[^\W_]+", joined))
 
 
+@lru_cache(maxsize=1 << 14)
+def readings(name: str) -> tuple[tuple[str, ...], ...]:
+    """The ways a name may be read: as it stands, ö as oe, and capitals as initials (Wu YN)."""
+    found = [name_parts(name), name_parts(name.translate(_TWO_LETTERS))]
+    if any(letter.islower() for letter in name):
+        apart = _INITIALS.sub(lambda capitals: " ".join(capitals[0]), name)
+        found.append(name_parts(apart))
+    return tuple(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=1 << 14)
+def name_keys(name: str) -> frozenset[str]:
+    """What two spellings of one name share at least one of: its parts, and neighbours joined."""
+    ways = readings(name)
+    whole = {part for way in ways for part in way if len(part) > 1}
+    return frozenset(whole | {one + other for way in ways for one, other in pairwise(way)})
+
+
+def is_author_id(asked: str) -> bool:
+    """Whether an ORCID or Semantic Scholar id is asked for, and no name."""
+    return bool(_ORCID.fullmatch(asked.strip()) or _SEMANTIC_SCHOLAR.fullmatch(asked.strip()))
+
+
 def is_author(asked: str, author: Author) -> bool:
     """Whether this author may be the one asked for.
 
     By ORCID or Semantic Scholar id, where one is asked for, and by nothing else; otherwise each
     part of the asked name is a part of the author's, in any order, an initial standing for any
-    part that begins with it; the family name must be there in full.
+    part that begins with it; the family name must be there in full. Parts may be joined (Fei-Fei,
+    Feifei), and a middle initial may be missing.
     """
     if orcid := _ORCID.fullmatch(asked.strip()):
         return orcid[1].upper() == author.orcid.upper().rpartition("/")[2]
     if scholar := _SEMANTIC_SCHOLAR.fullmatch(asked.strip()):
         return scholar[1] == author.semantic_scholar
-    wanted, there = name_parts(asked), name_parts(author.name)
+    if name_keys(asked).isdisjoint(name_keys(author.name)):
+        return False
+    return any(
+        _fits(*_joined_alike(wanted, there))
+        for wanted in readings(asked)
+        for there in readings(author.name)
+    )
+
+
+def _joined_alike(
+    wanted: tuple[str, ...], there: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Both names with two parts joined where the other has them joined: Le Cun and LeCun."""
+    return _with_joined(wanted, there), _with_joined(there, wanted)
+
+
+def _with_joined(parts: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    for at, (one, other) in enumerate(pairwise(parts)):
+        if one + other in others:
+            return (*parts[:at], one + other, *parts[at + 2 :])
+    return parts
+
+
+def _fits(wanted: tuple[str, ...], there: tuple[str, ...]) -> bool:
     if not wanted or not there:
         return False
     if len(wanted) == 1:
         return wanted[0] in there
-    return _fits(wanted, there)
-
-
-def _fits(wanted: tuple[str, ...], there: tuple[str, ...]) -> bool:
     left = list(there)
     loose = []
     full = set()
@@ -63,12 +117,16 @@ def _fits(wanted: tuple[str, ...], there: tuple[str, ...]) -> bool:
         return False
     if not any(len(part) > 1 for part in full):
         return False
+    missing = []
     for part in loose:
         initial = next((other for other in left if _stands_for(part, other)), None)
         if initial is None:
-            return False
-        left.remove(initial)
-    return True
+            missing.append(part)
+        else:
+            left.remove(initial)
+    # Geoffrey E. Hinton may sign as Geoffrey Hinton; nobody's only given name goes missing.
+    known = len(wanted) - len(missing)
+    return not missing or (not left and known > 1 and all(len(part) == 1 for part in missing))
 
 
 def _stands_for(one: str, other: str) -> bool:

@@ -281,7 +281,7 @@ def _tell_all(parts: tuple[Node, ...]) -> str:
 
 
 def _is_plain(term: Term) -> bool:
-    return term.field is Field.ANY and " " not in term.text
+    return term.field is Field.ANY and " " not in term.text and term.weight == 1
 
 
 _TOLD: Final = {
@@ -294,6 +294,14 @@ _TOLD: Final = {
 
 
 def _tell_term(term: Term) -> str:
+    return _told_of(term) + _counting(term)
+
+
+def _counting(term: Term) -> str:
+    return "" if term.weight == 1 else f" (counts {term.weight:g} times)"
+
+
+def _told_of(term: Term) -> str:
     if term.field in _TOLD:
         return _TOLD[term.field].format(term.text)
     where = f" in the {term.field.value}" if term.field else ""

@@ -109,7 +109,8 @@ _ENDINGS: Final = tuple(
         (r"(cent|fib|lit|lust|meag|met|somb|spect|theat|calib)re(d?)$", _er),
         (r"(anal|catal|dial|epil|homol|monol|prol|trav)ogue", r"\1og"),
         (r"^(def|off|pret|lic)ence", r"\1ense"),
-        (r"^(ana|leuk|hyperglyc|hypoglyc|isch)aem", r"\1em"),
+        (r"aemi([ac])", r"emi\1"),
+        (r"rrhoe", "rrhe"),
         (r"haem", "hem"),
         (r"(an)aesth", r"\1esth"),
         (r"^(orthop|encyclop|p)aed", r"\1ed"),
@@ -161,11 +162,25 @@ _PAIRS: Final = """
     data center, key point, key frame, look ahead, nano particle, nano structure, micro structure,
     bio marker, neuro imaging, neuro science, photo voltaic, electro magnetic, ferro electric,
     red teaming, code base, eye tracking, real time, run time, feed forward, end effector, k nn,
-    gpt 2, gpt 3, gpt 4, gpt 5, gpt 4o, hand written, hand writing, over fitting, over smoothing,
-    over sampling, under sampling, up sampling, down sampling, in painting, out painting,
-    re ranking, re ranker, re identification, de noising, de biasing, de blurring, de hazing,
-    ray tracing, mean field, spatio temporal, vision language, quasi particle, wave function,
-    co training, mid training
+    hand written, hand writing, over fitting, over smoothing, over sampling, under sampling,
+    up sampling, down sampling, in painting, out painting, re ranking, re ranker,
+    re identification, de noising, de biasing, de blurring, de hazing, ray tracing, mean field,
+    spatio temporal, vision language, quasi particle, wave function, co training, mid training,
+    e mail, wi fi, u net, n gram, k mean, t sne, x ray, band gap, wave form, wave guide, check
+    point, mini batch, mini max, soft max, arg max, roll out, side channel, sub modular, sub
+    modularity, sub optimal, sub gradient, sub module, point cloud, pair wise, point wise, layer
+    wise, element wise, token wise, re parameterization, re parameterized, re weighting, re
+    sampling, pre processing, post processing, pre print, pre fill, pre clinical, post operative,
+    non linearity, non invasive, over parameterized, over parameterization, over confidence, over
+    confident, over refusal, mis information, dis information, mis calibration, meta data, meta
+    analysis, meta material, meta surface, hetero structure, micro fluidic, micro service, neuro
+    symbolic, neuro degenerative, neuro morphic, neuro modulation, opto electronic, opto genetic,
+    immuno therapy, radio therapy, electro chemical, electro physiology, thermo electric, piezo
+    electric, nano tube, nano wire, bio medical, geo spatial, hyper spectral, multi spectral, multi
+    variate, multi omics, multi modality, multi messenger, multi wavelength, uni modal, bi modal,
+    bi lingual, mono lingual, cross domain, cross view, photo realistic, counter factual, chat bot,
+    water marking, water mark, black box, white box, web page, web site, tree bank, cyber security,
+    back door, back propagation, jail breaking, jail break
 """
 COMPOUNDS: Final = {
     american(singular(first + last)): len(first)

@@ -198,7 +198,7 @@ def patterns_of(text: str) -> tuple[Pattern, ...]:
     alone = len(tokens) == 1
     found = []
     for token in tokens:
-        starred = text[token.end : token.end + 1] == "*" and len(token.word) > 1
+        starred = text[token.end : token.end + 1] == "*" and len(token.word) > alone
         capital = alone and len(token.written) == 1 and token.written.isupper()
         if starred:
             # The beginning of a word is compared as typed: its ending has not been folded yet.

@@ -50,7 +50,10 @@ _MARKS: Final = (
 _LETTER: Final = rf"[^\W_{_CJK}{_GREEK}]"
 _ACCENT: Final = r"""\\["'`^~=.]\{?\\?[A-Za-z]\}?|\\[cvuHkrdb]\{[A-Za-z]\}"""
 _SUBSCRIPT: Final = r"(?<=[A-Za-z])\$?_(?:[0-9]+|\{[0-9]+\})\$?"
-_SIGNED: Final = r"\b[A-Za-z](?:\+\+|\#)(?![A-Za-z])|\b[A-Z]\*(?![\w*])|(?<![\w.])\.[Nn][Ee][Tt]\b"
+_SIGNED: Final = (
+    r"\b[A-Za-z](?:\+\+|\#)(?![A-Za-z])|\b[A-Z]\*(?![\w*])|(?<![\w.])\.[Nn][Ee][Tt]\b"
+    r"|\b[0-9][-\u2010-\u2013][Dd](?![A-Za-z0-9])"
+)
 
 _OWNER: Final = r"['\u2019]s(?![A-Za-z0-9])"
 
@@ -65,7 +68,7 @@ _FULL: Final = re.compile(
     | (?:\{{[A-Za-z]{{1,12}}\}}(?=[a-z]) | {_LETTER} | {_ACCENT})
       (?:{_LETTER} | [{_MARKS}] | {_ACCENT} | {_SUBSCRIPT} | (?<=[0-9])\.(?=[0-9]))*
       (?:{_OWNER})?
-    | \\[A-Za-z]+
+    | \\[A-Za-z]+(?:(?<=\\ell)\$?_(?:[0-9]+|\{{[0-9]+\}})\$?)?
     """,
     re.VERBOSE,
 )
@@ -77,6 +80,9 @@ _SPECIAL: Final = str.maketrans(
     | {"æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "þ": "th", "Þ": "Th"}
     | {"ħ": "h", "Ħ": "H", "ŋ": "n", "Ŋ": "N"}
 )
+_DIMENSIONS: Final = re.compile("[0-9][-\u2010-\u2013][Dd]")
+_ELL: Final = re.compile(r"\\ell(?:\$?_(?:[0-9]+|\{[0-9]+\})\$?)?")
+_NUMBERED: Final = re.compile(r"([^\W\d_]{3,})(\d+(?:\.\d+)*[^\W\d_]{0,2})")
 _ACRONYM_PLURAL: Final = re.compile(r".*[A-Z][A-Za-z0-9]*[A-Z0-9]s")
 _ACRONYM_SHARE: Final = 0.4
 _LONGEST_CACHED: Final = 40
@@ -122,13 +128,8 @@ def _fold_piece(piece: str) -> tuple[_Part, ...]:
     if len(piece) > len("'s") and piece[-2] in "'\u2019" and piece[-1] == "s":
         piece = piece[:-2]
     end = len(piece)
-    if piece[-1] in "+#*" or piece[0] == ".":
-        # C++, C#, .NET; and the A of A* keeps its capital, which is what tells it from a*.
-        whole = piece if piece[-1] == "*" else piece.lower()
-        return (_Part(whole, whole, 0, end),)
-    if piece[0] == "\\" and piece[1:].isalpha() and piece.isascii():
-        name = _GREEK_COMMANDS.get(piece[1:].lower())
-        return (_Part(name, name, 0, end),) if name else ()
+    if (sign := _sign(piece)) is not None:
+        return (_Part(sign, sign, 0, end),) if sign else ()
     written = plain(_TEX_MARKS.sub("", piece) if _TEX.search(piece) or "$" in piece else piece)
     pieces = [found[0] for found in scanner(written).finditer(written)]
     if pieces not in ([piece], [written]):
@@ -141,16 +142,40 @@ def _fold_piece(piece: str) -> tuple[_Part, ...]:
         return (_Part(name, name, 0, end),)
     if _ACRONYM_PLURAL.fullmatch(written):
         written, lower = written[:-1], lower[:-1]
+    return _halves(written, lower, end) or (_Part(american(singular(lower)), written, 0, end),)
+
+
+def _sign(piece: str) -> str | None:
+    r"""What is a word for its signs: C++, C#, .NET, A*, 3-D, \beta, \ell_1; "" for other TeX."""
+    if piece[-1] in "+#*" or piece[0] == ".":
+        # The A of A* keeps its capital, which is what tells it from a*.
+        return piece if piece[-1] == "*" else piece.lower()
+    if _DIMENSIONS.fullmatch(piece):
+        return f"{piece[0]}d"
+    if _ELL.fullmatch(piece):
+        return "l" + re.sub("[^0-9]", "", piece)
+    if piece[0] == "\\" and piece[1:].isalpha() and piece.isascii():
+        return _GREEK_COMMANDS.get(piece[1:].lower(), "")
+    return None
+
+
+def _halves(written: str, lower: str, end: int) -> tuple[_Part, ...]:
+    """The two words of a joined one: finetuning, and GPT4, a name with its number behind it."""
     word = american(singular(lower))
-    if word in COMPOUNDS:
-        cut = COMPOUNDS[word]
-        # The second half was folded whole, so that `datacentres` ends as `centres` does.
-        at = min(cut, end)
-        return (
-            _Part(word[:cut], written[:cut], 0, at),
-            _Part(american(singular(word[cut:])), written[cut:], at, end),
-        )
-    return (_Part(word, written, 0, end),)
+    cut = shown = COMPOUNDS.get(word, 0)
+    if not cut and (numbered := _NUMBERED.fullmatch(lower)):
+        shown = len(numbered[1])
+        cut = shown + len(word) - len(lower)
+    if not cut:
+        return ()
+    # The halves were folded as a whole, so that `datacentres` ends as `centres` does.
+    first, second = american(singular(word[:cut])), american(singular(word[cut:]))
+    # What TeX and ligatures make longer than it stands cannot be cut where it stands.
+    at = (shown, shown) if len(written) == end else (end, 0)
+    return (
+        _Part(first, written[:shown], 0, at[0]),
+        _Part(second, written[shown:], at[1], end),
+    )
 
 
 _parts = lru_cache(maxsize=1 << 16)(_fold_piece)

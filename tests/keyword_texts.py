@@ -14,7 +14,10 @@ _TYPED = (
     "fine-tuning finetuning behaviour behavior C++ GPT-4 3D k-NN naïve β 扩散模型 A* R image"
 )
 VOCABULARY = _TYPED.split()
-AUTHORS = ("Ines Harrow", "Pavel Tomsa", "Y. LeCun", "LeCun, Yann", "Zoë van der Berg")
+AUTHORS = (
+    "Ines Harrow", "Pavel Tomsa", "Y. LeCun", "LeCun, Yann", "Zoë van der Berg", "Le Cun",
+    "Jörg Wu", "Wu YN", "0000-0002-1825-0097",
+)  # fmt: skip
 CATEGORIES = ("cs.CL", "cs.LG", "stat.ML")
 
 words = st.sampled_from(VOCABULARY)
@@ -38,12 +41,13 @@ def _leaf(kind: str, text: str, number: int) -> str:
         "org": "org:Lindqvist",
         "id": "id:2611.90001",
         "weight": f"{last}^{number % 7 + 1}",
+        "scope": f"title:({first} OR {last})",
     }[kind]
 
 
 KINDS = (
     "word", "words", "words", "phrase", "title", "abstract", "prefix", "near", "floor", "author",
-    "category", "source", "org", "id", "weight",
+    "category", "source", "org", "id", "weight", "scope",
 )  # fmt: skip
 leaves = st.builds(_leaf, st.sampled_from(KINDS), phrases, st.integers(0, 30))
 

@@ -41,7 +41,12 @@ _JOINED = [
     ("self", "(?:attention|supervised)"), ("feed", "forward"), ("time", "(?:series|steps?)"),
     ("neuro", "(?:imaging|sciences?)"), ("run", "times?"), ("look", "ahead"), ("hand", "written"),
     ("bio", "markers?"), ("co", "training"), ("pseudo", "labels?"), ("nano", "particles?"),
-    ("k", "nns?"), ("gpt", "(?:2|3|4|4o|5)"),
+    ("k", "nns?"), ("[a-z]{3,}", r"[0-9]+(?:\.[0-9]+)*[a-z]{0,2}"),
+    ("sub", "optimal(?:ity)?"), ("check", "points?"), ("soft", "max"), ("u", "nets?"),
+    ("roll", "outs?"), ("re", "(?:parameteri[sz](?:ations?|ed)|weighting|sampling)"),
+    ("pair|point|layer|element|token", "wise"), ("over", "(?:confiden(?:ce|t)|parameterized)"),
+    ("meta", "(?:data|analys[ie]s)"), ("multi", "(?:variate|modality|spectral)"),
+    ("x", "rays?"), ("e", "mails?"), ("non", "(?:linearity|linearities|invasive)"),
 ]  # fmt: skip
 _JOINTS = [
     re.compile(rf"(?<![A-Za-z0-9])({a})({b})(?![A-Za-z0-9])", re.IGNORECASE) for a, b in _JOINED

@@ -14,11 +14,14 @@ import pytest
 from conftest import needs
 from hypothesis import given
 from hypothesis import strategies as st
-from keyword_texts import lines, papers, texts, texts_with_exclusions
+from keyword_texts import NOW, lines, papers, texts, texts_with_exclusions
 
 from digest.errors import QueryError
+from digest.match import match
 from digest.papers import Author, Listing, Paper, PaperId, Signals
 from subscribers.finding import Reading, found_in
+from subscribers.names import is_author
+from subscribers.profile import Profile
 from subscribers.query import check, explain, format_query, matches, parse
 
 CORPUS = Path(__file__).parent.parent.parent / "shared" / "corpus"
@@ -60,7 +63,13 @@ def found(text: str, paper: Paper = PAPER) -> bool:
         "“mixture of experts”", "- routing", "• routing", "1. routing", "ROUTING REGRET",
         "MIXTURES OF EXPERTS", "routing.", "'routing'", "routing -", "routing–without",
         "image OR -video", "author:Harrow author:LeCun", "routing –image",
-        "routing -(image OR video)", "fine-tuned",
+        "routing -(image OR video)", "fine-tuned", "title:(routing OR image)", "!image routing",
+        "title:(mixture of experts)", "title:(routing -image)", "author:(Harrow OR Hinton)",
+        "author:(Ines Harrow)", "category:(cs.CV OR cs.CL)", "(title:routing)^2",
+        "orcid:0000-0002-1825-0097", "author:https://orcid.org/0000-0002-1825-0097",
+        "all:routing", "cs.CL routing", "math.OC", "https://huggingface.co/papers/2611.90001",
+        'author:"Y. A. LeCun"', 'author:"Yann Le Cun"', "GPT4", "gpt 4", "kNN",
+        "title:rout*", "gp* 4",
     ],
 )  # fmt: skip
 def test_this_finds_it(text: str) -> None:
@@ -77,7 +86,9 @@ def test_this_finds_it(text: str) -> None:
         "category:math.NA", "source:arxiv", "id:2611.90002", "upvotes>48", "stars>0",
         "comments>0", "SAM", "R", "C", "GPT-4o", "fine-tuning", "diffusion", "rou",
         "gpu-sparse", "-upvotes>20 routing", "routing^3 image",
-        "-experts\nrouting, retrieval",
+        "-experts\nrouting, retrieval", "title:(routing router)", "author:(Hinton OR Bengi)",
+        "cs.CV", "stat.ML", 'author:"Y. X. LeCun Smith"', "GPT-4V", "author:s2:1741101",
+        "10.1000/182", "title:(-routing retrieval)",
     ],
 )  # fmt: skip
 def test_this_does_not(text: str) -> None:
@@ -96,6 +107,49 @@ def test_acronyms_are_found_as_written() -> None:
     assert not found("LoRA", paper)
     assert found("rag", paper)
     assert found("RAG", replace(PAPER, title="RAGs compared", abstract=""))
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("Le Cun", "Yann LeCun"), ("LeCun", "Yann Le Cun"), ("Feifei Li", "Li Fei-Fei"),
+        ("Schoelkopf", "Bernhard Schölkopf"), ("Klaus Müller", "K.-R. Mueller"),
+        ("JL Picard", "Jean-Luc Picard"), ("Wu YN", "Ying Nian Wu"), ("Ying Nian Wu", "Wu YN"),
+        ("Ying Nian Wu", "Yingnian Wu"), ("Geoffrey E. Hinton", "Geoffrey Hinton"),
+        ("Geoffrey Hinton", "G. E. Hinton"), ("O'Brien", "Conor OBrien"),
+        ("van der Berg", "L. van der Berg"), ("Ludwig van der Berg", "Berg, Ludwig van der"),
+        ("Øyvind Hansen", "Oyvind Hansen"), ("李飞飞", "李飞飞"), ("King, M.", "Martin King Jr."),
+    ],
+)  # fmt: skip
+def test_one_name_in_two_spellings_is_one_author(asked: str, name: str) -> None:
+    paper = replace(PAPER, authors=(Author(name),))
+    assert found(f'author:"{asked}"', paper)
+    assert match([paper], [Profile(f'author:"{asked}"')], now=NOW)[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("X. LeCun", "Yann LeCun"), ("Wei Wang", "Wei Zhang"), ("Li", "Liang Chen"),
+        ("Y. L.", "Yann LeCun"), ("Yann LeCun", "LeCun"), ("Wei Ming Zhang", "Wei Zhang"),
+        ("Wei X. Zhang", "Wei Y. Zhang"), ("Cun", "Yann LeCun"), ("", "Yann LeCun"),
+    ],
+)  # fmt: skip
+def test_two_names_are_two_authors(asked: str, name: str) -> None:
+    assert not is_author(asked, Author(name))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "1741101", "s2:1741101", "https://www.semanticscholar.org/author/Ross-Girshick/1741101",
+        "https://orcid.org/0000-0002-1825-009x", "0000-0002-1825-009X",
+    ],
+)  # fmt: skip
+def test_an_author_is_told_apart_by_an_id(asked: str) -> None:
+    known = Author("R. Girshick", "https://orcid.org/0000-0002-1825-009X", "1741101")
+    assert is_author(asked, known)
+    assert not is_author(asked, Author("R. Girshick", "0000-0002-1825-0097", "17411011"))
 
 
 @pytest.mark.parametrize("word", ["R", "C"])
@@ -177,7 +231,10 @@ def test_lines_have_numbers_names_and_places() -> None:
         ("upvotes<20", 1, 1, 10, "upvotes>20"),
         ("upvotes>many", 1, 1, 8, "upvotes>20many"),
         ("upvote>20.5", 1, 1, 11, "upvotes>20"),
-        ("likes>20", 1, 1, 8, '"likes>20"'),
+        ("likes>20", 1, 1, 8, "upvotes>20"),
+        ("github>100", 1, 1, 10, "stars>100"),
+        ("year>2020", 1, 1, 9, '"year>2020"'),
+        ("title:(foo", 1, 7, 1, "title:(foo)"),
         ("foo OR", 1, 5, 2, "foo"),
         ("OR foo", 1, 1, 2, "foo"),
         ("foo AND AND bar", 1, 5, 3, "foo AND bar"),

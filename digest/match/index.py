@@ -19,7 +19,7 @@ from digest.match.rows import ranges
 from digest.match.score import BODY, TITLE, strength
 from digest.match.stored import element, term
 from subscribers.finding import Reading, beginnings, signal_of
-from subscribers.names import name_parts
+from subscribers.names import is_author_id, name_keys
 from subscribers.tree import Field, Floor, Form, Term
 from subscribers.words import parts, scanner, words
 
@@ -243,12 +243,10 @@ class Index:
                 set(rows.indices[a:b]) for a, b in zip(rows.indptr, rows.indptr[1:], strict=False)
             ]
             return sorted(map(int, set.intersection(*sets)))
-        if asked.field is Field.AUTHOR and any(
-            letter.isalpha() for letter in asked.text.lstrip("s")
-        ):
-            full = [part for part in name_parts(asked.text) if len(part) > 1]
+        if asked.field is Field.AUTHOR and not is_author_id(asked.text):
             known = self._name_index()
-            return sorted({place for part in full for place in known.get(part, ())})
+            keys = name_keys(asked.text)
+            return sorted({place for key in keys for place in known.get(key, ())})
         if asked.field is Field.ORG:
             known = self._name_index()
             return sorted(known.get("org:" + next(iter(words(asked.text)), ""), ()))
@@ -258,7 +256,7 @@ class Index:
         if self._names is None:
             self._names = {}
             for place, paper in enumerate(self.papers):
-                keys = {part for author in paper.authors for part in name_parts(author.name)}
+                keys = {key for author in paper.authors for key in name_keys(author.name)}
                 keys |= {f"org:{word}" for word in words(paper.organization)}
                 for key in keys:
                     self._names.setdefault(key, set()).add(place)
