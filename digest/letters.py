@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from digest.notices import goes_to, is_notice, note
 from subscribers.links import Purpose
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def outgoing(app: App, delivery: Delivery) -> Outgoing:
     from digest.mail import to_bytes  # noqa: PLC0415
     from digest.selection import Selection  # noqa: PLC0415
 
+    if is_notice(delivery):
+        return _notice(app, delivery)
     reader = app.store.subscribers.by_number(delivery.subscriber)
     selection = Selection.unpack(delivery.selection)
     papers = app.store.papers.by_numbers(selection.papers)
@@ -59,6 +62,32 @@ def outgoing(app: App, delivery: Delivery) -> Outgoing:
     )
     sender = app.tags.envelope(app.settings.bounce_address, delivery.public_id)
     return Outgoing(sender, reader.address, to_bytes(message))
+
+
+def _notice(app: App, delivery: Delivery) -> Outgoing:
+    """The message of a notice: nobody is subscribed by it, so there is nothing to leave."""
+    from digest.delivery import Outgoing  # noqa: PLC0415
+    from digest.mail import Letter, to_bytes  # noqa: PLC0415
+
+    settings = app.settings
+    reader = app.store.subscribers.by_number(delivery.subscriber)
+    rendered = app.renderer.note(note(app, delivery, reader))
+    to = goes_to(delivery)
+    message = Letter(
+        sender_name=settings.sender_name,
+        sender_address=settings.sender_address,
+        to=to,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        message_id=delivery.message_id,
+        date=delivery.created_at,
+        reply_to=settings.contact if settings.contact != settings.sender_address else "",
+        tag=app.tags.tag(delivery.public_id),
+        feedback_id=f"0:{reader.list_name}:{delivery.kind}:paperdigest",
+    )
+    sender = app.tags.envelope(settings.bounce_address, delivery.public_id)
+    return Outgoing(sender, to, to_bytes(message))
 
 
 def letter(

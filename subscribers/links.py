@@ -33,6 +33,8 @@ class Purpose(StrEnum):
     VIEW = "view"
     FEEDBACK = "feedback"
     CONFIRM = "confirm"
+    ACCOUNT = "account"
+    MOVE = "move"
     FEED = "feed"
 
     @property
@@ -48,6 +50,8 @@ _PATHS: Final = {
     Purpose.VIEW: "v",
     Purpose.FEEDBACK: "f",
     Purpose.CONFIRM: "c",
+    Purpose.ACCOUNT: "a",
+    Purpose.MOVE: "n",
     Purpose.FEED: "r",
 }
 

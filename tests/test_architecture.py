@@ -33,7 +33,7 @@ STOREYS: Final = (
     {"digest.smtp", "digest.channels", "digest.sources", "digest.store", "digest.bounces"},
     {"digest.delivery"},
     {"digest.app"},
-    {"digest.ingest", "digest.news", "digest.letters"},
+    {"digest.ingest", "digest.news", "digest.letters", "digest.notices"},
     {"digest.run", "digest.reopen"},
     {"digest.schedule", "digest.workers", "digest.preview", "digest.web", "digest.doctor"},
     {"digest.testing"},

@@ -253,6 +253,7 @@ class TestTheAnswer:
         still.get_by_role("button", name="Show what it brings").click()
         assert still.locator("#answer th").all_text_contents() == ["agents"]
         still.locator("#mistakes button").first.click()
+        still.wait_for_selector(".problem", state="detached")
         assert still.input_value("#q") == 'agents\n"machine unlearning"'
         assert still.locator(".problem").count() == 0
 

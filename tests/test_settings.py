@@ -69,6 +69,8 @@ def test_every_setting_is_read() -> None:
             "DIGEST_ZONE": "Europe/Paris",
             "DIGEST_HOST": "::1",
             "DIGEST_PORT": "8080",
+            "DIGEST_SIGNUP": "domains: Uni.example, *.uni.example",
+            "DIGEST_PROXIES": "10.0.0.0/24 192.0.2.7/32",
         }
     )
     assert settings == Settings(
@@ -96,7 +98,26 @@ def test_every_setting_is_read() -> None:
         zone="Europe/Paris",
         host="::1",
         port=8080,
+        signup="domains:uni.example,*.uni.example",
+        proxies=("10.0.0.0/24", "192.0.2.7"),
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("DIGEST_SIGNUP", "everybody", "open, domains:uni.example"),
+        ("DIGEST_SIGNUP", "domains:", "open, domains:uni.example"),
+        ("DIGEST_SIGNUP", "domains:uni", "'uni' is no domain"),
+        ("DIGEST_SIGNUP", "domains:*", "'*' is no domain"),
+        ("DIGEST_PROXIES", "10.0.0.1/24", "'10.0.0.1/24' is no address"),
+        ("DIGEST_PROXIES", "*", "'*' is no address"),
+    ],
+)
+def test_who_signs_up_and_whom_to_trust_is_said_clearly(key: str, value: str, said: str) -> None:
+    problem = only_problem({key: value})
+    assert problem.startswith(f"{key} is {value!r}")
+    assert said in problem
 
 
 def test_every_problem_is_reported_at_once() -> None:

@@ -109,6 +109,7 @@ def serve(
                 log_config=None,
                 access_log=False,  # an address of a page is a key to it
                 server_header=False,
+                forwarded_allow_ips=list(house.settings.proxies),
                 timeout_graceful_shutdown=10,
             )
         )

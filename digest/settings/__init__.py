@@ -29,7 +29,8 @@ class Settings:
 
     `source_options` is what `digest.sources.load` takes: base URLs by source ("hf"), anything
     else by source and name ("hf_key", "arxiv_api"). `public_url` has no slash at its end and is
-    empty where nobody can reach this installation; `host` and `port` are where `serve` listens.
+    empty where nobody can reach this installation; `host` and `port` are where `serve` listens;
+    `signup` is open, invite, closed or domains:NAME,NAME.
     """
 
     database_url: str = field(repr=False)
@@ -53,6 +54,8 @@ class Settings:
     templates: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8000
+    signup: str = "open"
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
 
     @property
     def writes_files(self) -> bool:
@@ -104,6 +107,8 @@ def load(env: Mapping[str, str]) -> Settings:
         templates=values["DIGEST_TEMPLATES"],
         host=values["DIGEST_HOST"],
         port=values["DIGEST_PORT"],
+        signup=values["DIGEST_SIGNUP"],
+        proxies=values["DIGEST_PROXIES"],
     )
 
 

@@ -186,6 +186,21 @@ SETTINGS: Final = (
         values.port,
         default="8000",
     ),
+    Setting(
+        "DIGEST_SIGNUP",
+        "Who may sign up on the page: everybody, who has an address at a domain, who was invited, "
+        "or nobody.",
+        "open, domains:uni.example (more with commas between), invite or closed",
+        values.signup,
+        default="open",
+    ),
+    Setting(
+        "DIGEST_PROXIES",
+        "The web servers before this one whose word on a visitor's address is taken.",
+        "addresses or networks with commas between, as in 127.0.0.1,10.0.0.0/24",
+        values.proxies,
+        default="127.0.0.1,::1",
+    ),
     _base_url("HF", "Daily Papers are", "https://huggingface.co"),
     _key("HF", "A token of Hugging Face, which raises its limits; reading needs none."),
     _base_url("ARXIV", "all of arXiv is", "its own addresses"),

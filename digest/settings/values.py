@@ -147,6 +147,40 @@ def sources(text: str) -> tuple[str, ...]:
     return names
 
 
+def signup(text: str) -> str:
+    """Who may sign up: open, invite, closed, or domains: and names with commas between."""
+    word, colon, names = text.lower().partition(":")
+    if not colon and word in {"open", "invite", "closed"}:
+        return word
+    domains = tuple(dict.fromkeys(name for name in re.split(r"[\s,]+", names) if name))
+    if word != "domains" or not domains:
+        raise ValueError
+    for domain in domains:
+        if not HOST.fullmatch(domain.removeprefix("*.")) or "." not in domain:
+            raise WantedError(
+                f"{domain!r} is no domain: write domains:uni.example, or domains:*.uni.example "
+                "for all that are below it"
+            )
+    return f"domains:{','.join(domains)}"
+
+
+def proxies(text: str) -> tuple[str, ...]:
+    """Addresses and networks, each once, as ipaddress writes them."""
+    from ipaddress import ip_network  # noqa: PLC0415 -- only where one is set
+
+    found = []
+    for piece in filter(None, re.split(r"[\s,]+", text)):
+        try:
+            network = ip_network(piece)
+        except ValueError:
+            raise WantedError(
+                f"{piece!r} is no address: write 127.0.0.1, or a network as 10.0.0.0/24"
+            ) from None
+        is_one = network.num_addresses == 1
+        found.append(str(network.network_address) if is_one else str(network))
+    return tuple(dict.fromkeys(found))
+
+
 def zone(text: str) -> str:
     """The name of a zone in the IANA database."""
     from zoneinfo import ZoneInfo  # noqa: PLC0415 -- only where a zone is set

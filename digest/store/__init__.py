@@ -24,6 +24,7 @@ class Store:
         from digest.store.deliveries import Deliveries  # noqa: PLC0415
         from digest.store.feedback import FeedbackLog  # noqa: PLC0415
         from digest.store.history import History  # noqa: PLC0415
+        from digest.store.notices import Notices  # noqa: PLC0415
         from digest.store.papers import Papers  # noqa: PLC0415
         from digest.store.sources import Sources  # noqa: PLC0415
         from digest.store.subscribers import Subscribers  # noqa: PLC0415
@@ -36,6 +37,7 @@ class Store:
         self.deliveries = Deliveries(database)
         self.history = History(database)
         self.feedback = FeedbackLog(database)
+        self.notices = Notices(database)
 
     def close(self) -> None:
         """Give every connection back."""

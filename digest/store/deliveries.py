@@ -33,6 +33,13 @@ EXCLUSION = ExclusionRow.__table__  # type: ignore[attr-defined]
 LEASE: Final = timedelta(minutes=15)
 """Longer than the ten minutes a relay may take over the final dot (RFC 5321 4.5.3.2.6)."""
 EXCLUSIONS_KEPT: Final = timedelta(days=30)
+WRITTEN_TO: Final = {
+    "confirm": ("pending",),
+    "already": ("active", "paused"),
+    "link": ("active", "paused"),
+    "move": ("active", "paused"),
+}
+"""Whom a kind of message goes to, by status; every other kind to active readers alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,7 @@ class Deliveries:
             )
             number = int(issue.inserted_primary_key[0])  # type: ignore[index]
             if fresh:
-                rows = [_row(one, number, channel, domain, now) for one in fresh]
+                rows = [new_row(one, number, channel, domain, now) for one in fresh]
                 connection.execute(insert(DELIVERY), rows)
             if left_out:
                 reasons = [
@@ -323,7 +330,10 @@ class Deliveries:
             return int(connection.execute(count).scalar_one())
 
 
-def _row(one: Prepared, issue: int, channel: str, domain: str, now: datetime) -> dict[str, Any]:
+def new_row(
+    one: Prepared, issue: int | None, channel: str, domain: str, now: datetime
+) -> dict[str, Any]:
+    """What is written down of a message that is frozen now."""
     public_id = new_public_id()
     return {
         "public_id": public_id,
@@ -417,7 +427,7 @@ def _stopped(connection: Connection, row: Row[Any]) -> str:
     """Why this delivery is not to be sent after all, or nothing."""
     if row.address is None:
         return "the reader was removed"
-    if row.reader_status != "active":
+    if row.reader_status not in WRITTEN_TO.get(row.kind, ("active",)):
         return f"the reader is {row.reader_status}"
     reason = suppressed(connection, row.address)
     return f"the address is never written to: {reason}" if reason else ""

@@ -106,6 +106,12 @@ class Subscribers:
         with self._database.write() as connection:
             connection.execute(delete(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber.number))
 
+    def forget_pending(self, before: datetime) -> int:
+        """Delete who asked before that instant and never confirmed; the result says how many."""
+        waiting = (SUBSCRIBER.c.status == "pending") & (SUBSCRIBER.c.created_at < before)
+        with self._database.write() as connection:
+            return connection.execute(delete(SUBSCRIBER).where(waiting)).rowcount
+
     def by_address(self, address: str, list_name: str = "main") -> Subscriber:
         """The subscriber with that address on a list; NotFound otherwise."""
         key = address_key(address)

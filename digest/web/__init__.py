@@ -16,14 +16,20 @@ from starlette.staticfiles import StaticFiles
 
 from digest.errors import LinkError, NotFound, PaperDigestError, StoreUnavailable
 from digest.render import templates_dir
+from digest.web.confirm import confirm_routes
 from digest.web.feedback import feedback_routes
+from digest.web.front import Front, front_routes
 from digest.web.guard import Guard
+from digest.web.join import api_routes, link_routes
 from digest.web.leave import leave_routes
+from digest.web.limits import ANSWERS, Limits
 from digest.web.manage import manage_routes
+from digest.web.months import Months
 from digest.web.online import online_routes
 from digest.web.pages import Pages
 from digest.web.pause import pause_routes
 from digest.web.public import public_routes
+from digest.web.signup import Desk
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -43,7 +49,13 @@ def create_app(app: App) -> FastAPI:
         templates_dir(), base=base, brand=app.settings.brand, overlay=app.settings.templates
     )
     web = bare_app(pages)
-    web.include_router(public_routes(app, pages))
+    months, desk = Months(app), Desk(app)
+    web.state.desk = desk
+    web.include_router(front_routes(Front(app, pages, months, desk, Limits(ANSWERS))))
+    web.include_router(link_routes(app, pages, desk))
+    web.include_router(api_routes(app, desk))
+    web.include_router(confirm_routes(app, pages))
+    web.include_router(public_routes(app, months))
     web.include_router(leave_routes(app, pages))
     web.include_router(manage_routes(app, pages))
     web.include_router(pause_routes(app, pages))

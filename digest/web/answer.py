@@ -18,6 +18,7 @@ from subscribers.subscriber import Subscriber
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from digest.compose import Card
     from digest.match import Match
     from digest.papers import Paper
 
@@ -164,16 +165,18 @@ def sample(good_text: str, month: Month, *, now: datetime) -> Sample:
     cards = [card for group in digest.groups for card in group.cards]
     return Sample(
         f"{newest:%A}’s mail would have held",
-        tuple(
-            SampleCard(
-                url=card.paper.url or card.paper.pdf_url,
-                title=pieces(card.paper.title, card.title_marks),
-                about=" · ".join(filter(None, (card.authors_short, card.where))),
-                why=card.why,
-            )
-            for card in cards[:SAMPLE]
-        ),
+        tuple(card_of(card) for card in cards[:SAMPLE]),
         f"Nothing: none of the {len(day)} papers of that day matched, so no mail would have come.",
+    )
+
+
+def card_of(card: Card) -> SampleCard:
+    """A digest's card as a page shows it."""
+    return SampleCard(
+        url=card.paper.url or card.paper.pdf_url,
+        title=pieces(card.paper.title, card.title_marks),
+        about=" · ".join(filter(None, (card.authors_short, card.where))),
+        why=card.why,
     )
 
 

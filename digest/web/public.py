@@ -1,9 +1,7 @@
-"""The pages anybody may open: the front page with its live answer, feeds, the health check."""
+"""What anybody may ask for: the mail a text would bring, feeds, the health check."""
 
 from __future__ import annotations
 
-import threading
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -13,70 +11,23 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from digest.errors import NotFound, StoreError
 from digest.web import preferences
-from digest.web.answer import DAYS, Month, answer, matching, sample
+from digest.web.answer import matching
 from digest.web.feeds import FORMATS, Feed
 from digest.web.guard import MAIL_POLICY
 from digest.web.online import mail_of
-from digest.web.pages import Pages, typed
-from subscribers.profile import DEFAULT_LIMIT
+from digest.web.pages import typed
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from digest.app import App
+    from digest.web.answer import Month
+    from digest.web.months import Months
 
 FEED_LENGTH: Final = 100
-STARTERS: Final = ("agents", "retrieval", "protein design")
-FRESH: Final = timedelta(seconds=60)
 
 
-class Months:
-    """The papers of the last thirty days, read again when they are older than a minute."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._lock = threading.Lock()
-        self._read: tuple[datetime, Month] | None = None
-
-    def current(self) -> Month:
-        """The month up to today (UTC)."""
-        now = self._app.clock()
-        with self._lock:
-            if self._read is None or not timedelta() <= now - self._read[0] < FRESH:
-                today = now.date()
-                first = today - timedelta(days=DAYS - 1)
-                papers = self._app.store.papers.between(first, today + timedelta(days=1))
-                self._read = now, Month.of(papers, today)
-            return self._read[1]
-
-
-def public_routes(app: App, pages: Pages) -> APIRouter:
-    """The routes /, /mail, /feed.KIND and /health."""
+def public_routes(app: App, months: Months) -> APIRouter:
+    """The routes /mail, /feed.KIND and /health."""
     routes = APIRouter()
-    months = Months(app)
-
-    @routes.api_route("/", methods=["GET", "HEAD"])
-    def front(request: Request) -> HTMLResponse:
-        """The front page; `q` is answered, `add` adds a starter, `repair-0` mends a line."""
-        asked = request.query_params
-        query = typed(asked.get("q", "")[: preferences.MAX_QUERY])
-        if starter := asked.get("add", ""):
-            query = "\n".join(filter(None, (query.strip(), starter)))
-        if repair := asked.get("repair-0", ""):
-            query = preferences.repaired(query, repair)
-        now = app.clock()
-        month = months.current()
-        found = answer(query, month, limit=DEFAULT_LIMIT, now=now)
-        return pages.page(
-            "front.html",
-            query=query,
-            answer=found,
-            sample=sample(found.good_text, month, now=now),
-            starters=STARTERS,
-            key=urlencode({"q": found.good_text}),
-            contact=app.settings.contact,
-            run_by=_run_by(app, month),
-        )
 
     @routes.api_route("/mail", methods=["GET", "HEAD"])
     def mail(request: Request) -> HTMLResponse:
@@ -120,12 +71,3 @@ def _feed(app: App, query: str, kind: str, month: Month) -> Feed:
         papers=papers,
         updated=max((paper.first_seen_at or now for paper in papers), default=now),
     )
-
-
-def _run_by(app: App, month: Month) -> str:
-    labels = sorted({listing.label for paper in month.papers for listing in paper.listings})
-    place = f"Run by {app.settings.sender_name}"
-    if not labels:
-        return f"{place}."
-    named = " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
-    return f"{place} from {named}."

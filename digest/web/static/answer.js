@@ -1,5 +1,5 @@
-// The live answer while you type, starters and repairs.
-// Without this file every one of them works with a button.
+// The live answer while you type, starters, repairs, and the time zone of this browser.
+// Without this file every one of them works with a button or a list.
 "use strict";
 (() => {
   const field = document.getElementById("q");
@@ -9,7 +9,7 @@
 
   async function show() {
     const mine = ++newest;
-    const address = new URL(form.getAttribute("action"), location.href);
+    const address = new URL(form.dataset.answer, location.href);
     address.searchParams.set("q", field.value);
     const late = setTimeout(() => document.getElementById("answer").classList.add("old"), 400);
     try {
@@ -23,7 +23,7 @@
       old.className = fresh.className;
       old.replaceChildren(...fresh.childNodes);
       for (const id of ["mistakes", "sample"]) document.getElementById(id).replaceWith(page.getElementById(id));
-      if (page.getElementById("q").hasAttribute("aria-invalid")) field.setAttribute("aria-invalid", "true");
+      if (document.getElementById("mistakes").children.length) field.setAttribute("aria-invalid", "true");
       else field.removeAttribute("aria-invalid");
       document.getElementById("starters").hidden = field.value.trim() !== "";
     } catch {
@@ -51,5 +51,19 @@
     } else return;
     field.focus();
     ask();
+  });
+
+  const zone = document.getElementById("zone");
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (!zone || ![...zone.options].some((option) => option.value === here)) return;
+  zone.value = here;
+  const city = here.split("/").pop().replaceAll("_", " ");
+  document.getElementById("zone-words").textContent = here === "UTC" ? "UTC." : `${city} time.`;
+  document.getElementById("zone-said").hidden = false;
+  zone.hidden = true;
+  document.getElementById("zone-change").addEventListener("click", () => {
+    document.getElementById("zone-said").hidden = true;
+    zone.hidden = false;
+    zone.focus();
   });
 })();

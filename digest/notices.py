@@ -1,0 +1,123 @@
+"""The mails that are no digests: confirm, already a reader, your link, your new address.
+
+`post` freezes one, as long as the pace of its kind allows; `notice` makes its words when it is
+sent. None of them holds a word that somebody typed into a form: whoever typed it may be a stranger.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from digest.errors import NotFound
+from digest.phrases import FULL_MONTHS, cadence_words
+from subscribers.links import Purpose
+
+if TYPE_CHECKING:
+    from digest.app import App
+    from digest.render import Note
+    from digest.store.deliveries import Delivery
+    from subscribers.subscriber import Subscriber
+
+
+class Notice(StrEnum):
+    """What a notice is about."""
+
+    CONFIRM = "confirm"
+    ALREADY = "already"
+    LINK = "link"
+    MOVE = "move"
+
+
+LASTS: Final = {
+    Notice.CONFIRM: timedelta(days=7),
+    Notice.ALREADY: timedelta(hours=1),
+    Notice.LINK: timedelta(hours=1),
+    Notice.MOVE: timedelta(hours=24),
+}
+"""How long the link of a notice is good for, from when it was asked for."""
+
+
+def post(app: App, reader: Subscriber, kind: Notice, *, new_address: str = "") -> bool:
+    """Freeze a notice to be sent; False when there were enough of its kind lately.
+
+    `new_address` is where a MOVE goes to, and nowhere else.
+    """
+    return app.store.notices.post(
+        reader,
+        kind.value,
+        channel="eml" if app.settings.writes_files else "smtp",
+        domain=app.settings.hostname,
+        now=app.clock(),
+        lasts=LASTS[kind],
+        about=new_address.encode(),
+    )
+
+
+def is_notice(delivery: Delivery) -> bool:
+    """Whether a delivery of the log is one of these."""
+    return delivery.kind in set(Notice)
+
+
+def goes_to(delivery: Delivery) -> str:
+    """The address a notice goes to: a MOVE to the new one, any other to the reader's."""
+    return new_address(delivery) if delivery.kind == Notice.MOVE else delivery.address
+
+
+def new_address(delivery: Delivery) -> str:
+    """The address a MOVE asks about; NotFound for a delivery of another kind."""
+    if delivery.kind != Notice.MOVE:
+        raise NotFound("no address is to be confirmed by this link")
+    return delivery.selection.decode()
+
+
+def note(app: App, delivery: Delivery, reader: Subscriber) -> Note:
+    """The words of a notice, the same whenever it is sent; no word in it is the reader's own."""
+    from digest.render import Note  # noqa: PLC0415 -- needed to send only
+
+    place = app.settings.sender_name
+    ends = delivery.created_at + LASTS[Notice(delivery.kind)]
+    day = f"{ends.day} {FULL_MONTHS[ends.month - 1]}"
+    foot = ", ".join(filter(None, (place, app.settings.postal_address))) + ". Replies are read."
+    match Notice(delivery.kind):
+        case Notice.CONFIRM:
+            asked = (
+                f"Somebody, we hope you, asked {place} to send digests of new papers to this "
+                f"address, {cadence_words(reader.schedule)}."
+            )
+            return Note(
+                subject=f"Please confirm: paper digests from {place}",
+                headline="Is this your address?",
+                before=(asked,),
+                button="Yes, start my digests",
+                url=app.links.url(Purpose.CONFIRM, reader.public_id, expires=ends),
+                after=(
+                    "Your first digest, the best of the last seven days, comes within a minute.",
+                    f"Was it not you? Do nothing. The link ends on {day} and nothing more is sent.",
+                ),
+                foot=foot,
+            )
+        case Notice.MOVE:
+            return Note(
+                subject=f"Please confirm your new address: {place}",
+                headline="Is this your new address?",
+                before=(f"A reader of {place} asked to get the digests here from now on.",),
+                button="Yes, send them here",
+                url=app.links.url(Purpose.MOVE, delivery.public_id, expires=ends),
+                after=(
+                    "Was it not you? Do nothing. The link ends in a day and nothing more is sent.",
+                ),
+                foot=foot,
+            )
+        case kind:
+            already = kind is Notice.ALREADY
+            return Note(
+                subject=f"Your settings at {place}",
+                headline="You are on this list already" if already else "Your link",
+                before=("Here is the link to all your settings. It works for an hour.",),
+                button="Open my settings",
+                url=app.links.url(Purpose.ACCOUNT, reader.public_id, expires=ends),
+                after=("If you did not ask for it, ignore this: nothing has changed.",),
+                foot=foot,
+            )
