@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from digest.papers import Paper
     from subscribers.query import Query
 
-    Ints = npt.NDArray[np.int64]
+    Ints = npt.NDArray[np.signedinteger]
 
 DAYS: Final = 30
 BEST: Final = 10
