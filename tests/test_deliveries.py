@@ -221,7 +221,7 @@ def test_who_is_not_written_to_any_more_is_not_retried(
         house.store.subscribers.remove(reader)
         seen = house.store.history.named(seen.public_id)
     else:
-        house.store.subscribers.suppress(reader.address, "by hand", NOW)
+        house.store.suppressions.add(reader.address, "by hand", NOW)
     assert act(house, seen, Action.RETRY).why == why
     assert house.store.history.named(seen.public_id).state == "rejected"
 

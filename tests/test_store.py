@@ -266,7 +266,7 @@ def test_a_digest_whose_time_is_over_expires(store: Store, now: datetime) -> Non
 
 def test_a_suppressed_address_is_never_written_to(store: Store, now: datetime) -> None:
     frozen(store, stored(store, Subscriber("Ada@example.org"), now), now)
-    store.subscribers.suppress("ada@example.org", "complained", now)
+    store.suppressions.add("ada@example.org", "complained", now)
     assert store.deliveries.lease("me", 10, now) == []
     assert store.deliveries.history()[0].state == "cancelled"
 

@@ -28,6 +28,7 @@ class Store:
         from digest.store.papers import Papers  # noqa: PLC0415
         from digest.store.sources import Sources  # noqa: PLC0415
         from digest.store.subscribers import Subscribers  # noqa: PLC0415
+        from digest.store.suppressions import Suppressions  # noqa: PLC0415
 
         self.database = database
         self.papers = Papers(database)
@@ -36,6 +37,7 @@ class Store:
         self.subscribers = Subscribers(database)
         self.deliveries = Deliveries(database)
         self.history = History(database)
+        self.suppressions = Suppressions(database)
         self.feedback = FeedbackLog(database)
         self.notices = Notices(database)
 

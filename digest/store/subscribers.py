@@ -162,16 +162,6 @@ class Subscribers:
             )
             return connection.execute(first.limit(1)).first() is not None
 
-    def suppress(self, address: str, reason: str, now: datetime) -> None:
-        """Never write to that address again, on any list; once is enough."""
-        key = address_key(address)
-        with self._database.write() as connection:
-            known = select(SUPPRESSION.c.address_key).where(SUPPRESSION.c.address_key == key)
-            if connection.execute(known).first() is None:
-                connection.execute(
-                    insert(SUPPRESSION).values(address_key=key, reason=reason, since=now)
-                )
-
     def _where(self, condition: Any) -> list[Subscriber]:  # noqa: ANN401 -- an SQL expression
         with self._database.read() as connection:
             rows = connection.execute(select(SUBSCRIBER).where(condition).order_by(SUBSCRIBER.c.id))

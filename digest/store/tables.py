@@ -270,13 +270,39 @@ class SubscriberRow(SQLModel, table=True):
 
 
 class SuppressionRow(SQLModel, table=True):
-    """An address never to write to, over all lists."""
+    """An address never to write to, over all lists. `cause`: bounces, complaint or hand."""
 
     __tablename__: ClassVar[Any] = "suppression"
 
     address_key: str = Field(sa_column=Column(Text, primary_key=True))
+    cause: str = Field(sa_column=Column(Text, nullable=False, server_default="hand"))
     reason: str = Field(sa_column=Column(Text, nullable=False))
     since: datetime = Field(sa_column=Column(Instant, nullable=False))
+
+
+class ReturnRow(SQLModel, table=True):
+    """One bounce or complaint that came back; `key` is the same for the same one told twice."""
+
+    __tablename__: ClassVar[Any] = "returned"
+    __table_args__ = (
+        Index("ix_returned_address", "address_key", "at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = _key()
+    key: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    delivery: int | None = Field(
+        sa_column=Column(Key, ForeignKey("delivery.id", ondelete="SET NULL"), index=True)
+    )
+    address_key: str = Field(sa_column=Column(Text, nullable=False))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    via: str = Field(sa_column=Column(Text, nullable=False))
+    code: int | None = None
+    enhanced: str = Field(sa_column=Column(Text, nullable=False))
+    text: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    taken_at: datetime = Field(sa_column=Column(Instant, nullable=False, index=True))
+    counts: bool = True
 
 
 class IssueRow(SQLModel, table=True):
