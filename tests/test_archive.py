@@ -15,7 +15,8 @@ from keyword_texts import shelves, texts_with_exclusions
 from digest.papers import Author, Listing, ListingKind, Paper, PaperId, Signals
 from digest.store import open_store
 from digest.store.archive import END
-from digest.store.papers import PAPER
+from digest.store.catalogue import CATALOGUE
+from digest.store.papers import PAPER, enter_missing
 from subscribers.query import check, matches, parse
 
 if TYPE_CHECKING:
@@ -191,6 +192,15 @@ class TestCandidates:
         numbers(store, paper(1, title="Unlearning"), paper(1, title="Forgetting"))
         assert found(store, "forgetting")
         assert not store.archive.candidates(parse("unlearning"), before=END, most=9)
+
+    def test_what_is_missing_is_entered(self, store: Store) -> None:
+        several = numbers(store, *(paper(number) for number in range(1, 4)))
+        with store.database.write() as connection:
+            connection.execute(CATALOGUE.delete())
+        assert found(store, "paper") == []
+        with store.database.write() as connection:
+            enter_missing(connection)
+        assert found(store, "paper") == several[::-1]
 
     def test_a_floor_is_looked_up_with_the_words(self, store: Store) -> None:
         _, liked = numbers(store, paper(1), paper(2, signals=Signals(upvotes=21)))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import pytest
-from conftest import needs
+from browser import Scheme, browser, hold_to_the_rules, opened
 from loopback import Site, serving
-from playwright.sync_api import sync_playwright
 
 from digest import papers
 from digest.app import App
@@ -31,59 +28,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-Scheme = Literal["light", "dark"]
 SAMPLE: Final = Path(papers.__file__).parent / "sample"
+__all__ = ["browser"]  # the fixture, found by its name
 PUBLIC: Final = "https://uni.example/digest"
-CHROMIUM: Final = shutil.which("chromium")
-FLAGS: Final = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-SMALLEST: Final = 14
-ENOUGH: Final = 4.5
-
-MEASURE: Final = r"""() => {
-  // Every text node with what is painted behind it; translucent colours do not occur here.
-  const part = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-  const numbers = (text) => text.match(/[\d.]+/g).map(Number);
-  const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  const behind = (node) => {
-    for (let at = node; at; at = at.parentElement) {
-      const rgba = numbers(getComputedStyle(at).backgroundColor);
-      if (rgba.length === 3 || rgba[3] === 1) return rgba;
-    }
-    return matchMedia("(prefers-color-scheme: dark)").matches ? [0, 0, 0] : [255, 255, 255];
-  };
-  const found = [];
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const text = walk.currentNode.data.trim().slice(0, 60);
-    const parent = walk.currentNode.parentElement;
-    const box = parent.getBoundingClientRect();
-    const isShown = text && box.width > 1 && box.height > 1;
-    if (!isShown || parent.closest(".skip, .unseen, .trap, script, noscript, option")) continue;
-    const style = getComputedStyle(parent);
-    const pair = [light(numbers(style.color)), light(behind(parent))];
-    const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-    found.push({text, contrast, size: parseFloat(style.fontSize)});
-  }
-  return found;
-}"""
-
-UNNAMED: Final = """() => {
-  const controls = document.querySelectorAll("input, select, textarea, button, a, iframe, meter");
-  return [...controls].filter((at) => {
-    if (at.type === "hidden" || at.closest("[aria-hidden=true]")) return false;
-    const named = at.getAttribute("aria-label") || at.title || at.textContent.trim();
-    return !(named || (at.labels && at.labels.length));
-  }).map((at) => at.outerHTML);
-}"""
-
-SMALL: Final = """() => {
-  const controls = document.querySelectorAll("button, select, input, textarea");
-  return [...controls].filter((at) => {
-    const target = at.type === "checkbox" ? at.closest("label") : at;
-    const box = target.getBoundingClientRect();
-    return box.width > 1 && box.height < 44;
-  }).map((at) => at.outerHTML);
-}"""
 
 
 @dataclass
@@ -137,32 +84,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             yield House(app, pages, preview, ada.number)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    needs(CHROMIUM, "a browser", "apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def opened(
-    browser: Browser, width: int = 390, scheme: Scheme = "light", *, script: bool = True
-) -> Iterator[Page]:
-    """A page of that width and scheme; whatever its console says is a failure."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
-    )
-    said: list[str] = []
-    page = context.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield page
-    context.close()
-    assert not said
-
-
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     with opened(browser) as page:
@@ -204,14 +125,7 @@ def test_every_text_can_be_read_and_every_control_has_a_name_and_room_for_a_thum
 ) -> None:
     with opened(browser, scheme=scheme) as page:
         page.goto(every_page(house)[name])
-        texts: list[dict[str, Any]] = page.evaluate(MEASURE)
-        assert len(texts) > 3
-        assert [text for text in texts if text["contrast"] < ENOUGH] == []
-        assert [text for text in texts if text["size"] < SMALLEST] == []
-        assert page.evaluate(UNNAMED) == []
-        assert page.evaluate(SMALL) == []
-        assert page.locator("h1").count() == 1
-        assert page.locator("html[lang=en]").count() == 1
+        hold_to_the_rules(page)
 
 
 @pytest.mark.parametrize("width", [320, 390, 700, 1100, 1440])

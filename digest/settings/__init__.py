@@ -52,10 +52,16 @@ class Settings:
     note: str = ""
     zone: str = "UTC"
     templates: Path | None = None
+    archive: str = "public"
     host: str = "127.0.0.1"
     port: int = 8000
     signup: str = "open"
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+
+    @property
+    def archive_is_public(self) -> bool:
+        """Whether anybody may read the papers on the pages of `serve`."""
+        return self.archive == "public"
 
     @property
     def writes_files(self) -> bool:
@@ -105,6 +111,7 @@ def load(env: Mapping[str, str]) -> Settings:
         note=values["DIGEST_NOTE"] or "",
         zone=values["DIGEST_ZONE"],
         templates=values["DIGEST_TEMPLATES"],
+        archive=values["DIGEST_ARCHIVE"],
         host=values["DIGEST_HOST"],
         port=values["DIGEST_PORT"],
         signup=values["DIGEST_SIGNUP"],

@@ -173,6 +173,13 @@ SETTINGS: Final = (
         values.folder,
     ),
     Setting(
+        "DIGEST_ARCHIVE",
+        "Whether anybody may read the papers on these pages, search them and subscribe to feeds.",
+        "public or closed",
+        values.matching(values.ARCHIVE),
+        default="public",
+    ),
+    Setting(
         "DIGEST_HOST",
         "The address `paper-digest serve` listens on.",
         "an address of this machine, as in 127.0.0.1 or 0.0.0.0",

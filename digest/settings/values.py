@@ -33,6 +33,7 @@ _MAILBOX: Final = re.compile(
     r"|(?P<bare>\S+)"
 )
 LIST: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+ARCHIVE: Final = re.compile(r"public|closed")
 _SOURCE: Final = re.compile(r"[a-z][a-z0-9_]*(?::\S+)?")
 HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]+\]?")
 

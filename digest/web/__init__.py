@@ -16,11 +16,13 @@ from starlette.staticfiles import StaticFiles
 
 from digest.errors import LinkError, NotFound, PaperDigestError, StoreUnavailable
 from digest.render import templates_dir
+from digest.web.archive import archive_routes
 from digest.web.confirm import confirm_routes
 from digest.web.feedback import feedback_routes
 from digest.web.front import Front, front_routes
 from digest.web.guard import Guard
 from digest.web.join import api_routes, link_routes
+from digest.web.kept import Kept
 from digest.web.leave import leave_routes
 from digest.web.limits import ANSWERS, Limits
 from digest.web.manage import manage_routes
@@ -29,6 +31,7 @@ from digest.web.online import online_routes
 from digest.web.pages import Pages
 from digest.web.pause import pause_routes
 from digest.web.public import public_routes
+from digest.web.search import search_routes
 from digest.web.signup import Desk
 
 if TYPE_CHECKING:
@@ -61,6 +64,10 @@ def create_app(app: App) -> FastAPI:
     web.include_router(pause_routes(app, pages))
     web.include_router(feedback_routes(app, pages))
     web.include_router(online_routes(app))
+    if app.settings.archive_is_public:
+        kept = Kept(app.store.archive.revision)
+        web.include_router(archive_routes(app, pages, kept))
+        web.include_router(search_routes(app, pages, kept))
     web.add_middleware(Guard, base=base, https=public.scheme == "https")
     return web
 

@@ -9,6 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annotation
 from starlette.responses import HTMLResponse
 
+from digest.phrases import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -34,6 +36,7 @@ class Pages:
         first, _, last = brand.rpartition(" ")
         self._environment.globals.update(base=base, brand=brand, brand_first=first, brand_last=last)
         self._environment.filters["figure"] = lambda number: f"{number:,}"
+        self._environment.filters["count"] = counted
         self._environment.filters["day"] = lambda day: f"{day.day} {day:%b}"
 
     def html(self, template: str, **values: object) -> str:

@@ -1,0 +1,120 @@
+"""A paper as the archive lists it: one entry in words, with its place on these pages. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from digest.phrases import NBSP, authors_line, clip, counted, date_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from digest.papers import Paper
+    from subscribers.finding import Found
+
+Pieces = tuple[tuple[str, bool], ...]
+"""A text in pieces: (piece, whether it is one of the words that were asked for)."""
+
+SNIPPET: Final = 240
+_LEAST_SHIFT: Final = 40
+_PLAIN_NAME: Final = re.compile(r"(?!.*(?://|\.\.))[A-Za-z]+:[A-Za-z0-9][A-Za-z0-9._/()-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One paper of a list; `comments` is None where nobody told us of any."""
+
+    path: str
+    title: Pieces
+    organization: str
+    authors: str
+    facts: str
+    comments: int | None
+    discussion: str
+    snippet: Pieces = ()
+
+
+def path_of(paper: Paper) -> str:
+    """Where a paper's page is: by its name where that can stand in a path, else by its number."""
+    name = str(paper.id)
+    if paper.id.scheme != "url" and _PLAIN_NAME.fullmatch(name):
+        return f"/paper/{quote(name, safe='/:()')}"
+    return f"/paper/{paper.number}"
+
+
+def entry(paper: Paper, found: Sequence[Found] = ()) -> Entry:
+    """A paper's entry; what a search found is marked, or quoted where the title shows none."""
+    hits = [hit for one in found for hit in one.hits]
+    in_title = apart([(hit.start, hit.end) for hit in hits if hit.field == "title"])
+    body = paper.abstract or paper.summary
+    in_body = apart([(hit.start, hit.end) for hit in hits if hit.field in {"abstract", "summary"}])
+    return Entry(
+        path=path_of(paper),
+        title=pieces(paper.title, in_title),
+        organization=paper.organization,
+        authors=authors_line(paper.authors),
+        facts=facts(paper),
+        comments=paper.signals.comments,
+        discussion=paper.discussion_url,
+        snippet=snippet(body, in_body) if in_body else (),
+    )
+
+
+def facts(paper: Paper) -> str:
+    """Source and section, date, version or venue, upvotes; each glued so that none is torn."""
+    told = []
+    if paper.listings:
+        first = paper.listings[0]
+        section = ", ".join(paper.categories[:2]) if first.source != "hf" else ""
+        date = date_words(first.day)
+        version = paper.version or 1
+        told = [f"{first.label} {section}".strip()]
+        told.append(f"version {version} of {date}" if version > 1 else date)
+    if paper.venue:
+        told.append(clip(paper.venue, 60))
+    if paper.signals.upvotes:
+        told.append(counted(paper.signals.upvotes, "upvote"))
+    return " · ".join(
+        each.replace(" ", NBSP) if len(each) < SNIPPET // 6 else each for each in told
+    )
+
+
+def apart(marks: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The marks in order, those that touch or overlap made one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(marks):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def pieces(text: str, marks: Sequence[tuple[int, int]]) -> Pieces:
+    """The text cut at its marks, which are apart and in order."""
+    cut: list[tuple[str, bool]] = []
+    last = 0
+    for start, end in marks:
+        cut += [(text[last:start], False), (text[start:end], True)]
+        last = end
+    cut.append((text[last:], False))
+    return tuple(piece for piece in cut if piece[0])
+
+
+def snippet(text: str, marks: Sequence[tuple[int, int]]) -> Pieces:
+    """The stretch of a text around its first mark, cut at words, with every mark in it."""
+    first = marks[0][0]
+    begin = 0
+    if first > SNIPPET // 2:
+        begin = text.find(" ", first - _LEAST_SHIFT - SNIPPET // 4, first) + 1 or first
+    last = max(begin + SNIPPET, marks[0][1])
+    if last < len(text):
+        last = max(text.rfind(" ", begin, last), marks[0][1])
+    inside = [(start - begin, end - begin) for start, end in marks if end <= last]
+    shown = list(pieces(text[begin:last], inside))
+    before = (("…", False),) if begin else ()
+    after = (("…", False),) if last < len(text) else ()
+    return (*before, *shown, *after)

@@ -1,0 +1,93 @@
+"""Public answers, kept as they were made while no paper changes, and not sent twice (RFC 9110)."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+BUDGET: Final = 48 * 1024 * 1024
+"""Bytes of answers that are kept; those asked for longest ago go first."""
+HTML: Final = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An answer's body and what it is; `headers` beside those every public answer has."""
+
+    body: bytes
+    media_type: str = HTML
+    cache: str = "no-cache"
+    last_modified: str = ""
+
+
+class Kept:
+    """Answers by address, all forgotten when `revision` says something else than before."""
+
+    def __init__(self, revision: Callable[[], str], budget: int = BUDGET) -> None:
+        self._revision = revision
+        self._budget = budget
+        self._lock = threading.Lock()
+        self._of = ""
+        self._size = 0
+        self._answers: OrderedDict[str, tuple[Made, str]] = OrderedDict()
+
+    def answer(self, request: Request, make: Callable[[], Made], *, stamp: str = "") -> Response:
+        """The answer to a request, made at most once a revision and `stamp`.
+
+        `stamp` is for what changes without any paper changing: the hour, say.
+        """
+        revision = self._revision()
+        key = f"{stamp} {request.url.path}?{request.url.query}"
+        with self._lock:
+            if revision != self._of:
+                self._answers.clear()
+                self._of, self._size = revision, 0
+            held = self._answers.get(key)
+            if held is not None:
+                self._answers.move_to_end(key)
+        if held is None:
+            made = make()
+            held = made, etag(made.body)
+            self._keep(revision, key, held)
+        return respond(request, *held)
+
+    def _keep(self, revision: str, key: str, held: tuple[Made, str]) -> None:
+        with self._lock:
+            if revision != self._of or key in self._answers:
+                return
+            self._answers[key] = held
+            self._size += len(held[0].body)
+            while self._size > self._budget:
+                _, (oldest, _) = self._answers.popitem(last=False)
+                self._size -= len(oldest.body)
+
+
+def etag(body: bytes) -> str:
+    """A strong validator: the same for the same bytes, and for no others."""
+    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def respond(request: Request, made: Made, tag: str) -> Response:
+    """The answer, or 304 without a body where the client has it already (RFC 9110 13.1.2)."""
+    headers = {"etag": tag, "cache-control": made.cache}
+    if made.last_modified:
+        headers["last-modified"] = made.last_modified
+    if _has(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers=headers)
+    return Response(made.body, media_type=made.media_type, headers=headers)
+
+
+def _has(asked: str, tag: str) -> bool:
+    """Whether If-None-Match names the tag; weakly, so that a proxy's W/ is no other answer."""
+    named = (each.strip().removeprefix("W/") for each in asked.split(","))
+    return asked.strip() == "*" or tag in named

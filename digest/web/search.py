@@ -1,0 +1,128 @@
+"""Search in the archive: the keyword language over every paper, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter
+from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annotation
+from starlette.responses import Response  # noqa: TC002 -- the same
+
+from digest.phrases import counted, date_words
+from digest.preview import without_mistakes
+from digest.store.archive import END
+from digest.web import preferences
+from digest.web.cards import entry
+from digest.web.kept import Made
+from digest.web.pages import typed
+from subscribers.finding import Reading, found_in, is_excluded
+from subscribers.query import check, explain
+
+if TYPE_CHECKING:
+    from digest.app import App
+    from digest.papers import Paper
+    from digest.web.kept import Kept
+    from digest.web.pages import Pages
+    from subscribers.finding import Found
+
+LONGEST: Final = 500
+"""Characters of a search; a profile may be longer."""
+PAGE: Final = 20
+_BATCH: Final = 40
+_LOOKED_THROUGH: Final = 200
+"""Candidates read for one page; where most of them are none, the next page goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a text means, newest first; `after` is the place the next page goes on below, or 0."""
+
+    papers: tuple[tuple[Paper, tuple[Found, ...]], ...]
+    after: int
+
+
+def find(app: App, text: str, *, before: int = END, most: int = PAGE) -> Results:
+    """The newest papers below a place that a text means; its mistaken lines are passed over."""
+    query = check(text)[0]
+    found: list[tuple[Paper, tuple[Found, ...]]] = []
+    looked = 0
+    while looked < max(_LOOKED_THROUGH, most):
+        placed = app.store.archive.candidates(query, before=before, most=_BATCH)
+        papers = app.store.papers.by_numbers([number for _, number in placed])
+        for place, number in placed:
+            before = place
+            paper = papers.get(number)
+            if paper is None:
+                continue
+            reading = Reading(paper)
+            hits = found_in(query, reading)
+            if hits or (query.is_empty and not is_excluded(query, reading)):
+                found.append((paper, hits))
+                if len(found) == most:
+                    return Results(tuple(found), before)
+        looked += len(placed)
+        if len(placed) < _BATCH:
+            return Results(tuple(found), 0)
+    return Results(tuple(found), before)
+
+
+def search_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:
+    """The route /search."""
+    routes = APIRouter()
+
+    @routes.api_route("/search", methods=["GET", "HEAD"])
+    def search(request: Request) -> Response:
+        return kept.answer(request, lambda: shown(request))
+
+    def shown(request: Request) -> Made:
+        asked = request.query_params
+        query = typed(asked.get("q", "")[:LONGEST]).strip()
+        if repair := asked.get("repair-0", ""):
+            query = preferences.repaired(query, repair[:LONGEST])
+        good = without_mistakes(query)[0].strip()
+        results = find(app, good, before=_before(asked.get("before", ""))) if good else None
+        entries = [entry(*one) for one in results.papers] if results else []
+        key = urlencode({"q": good})
+        title = " · ".join(good.splitlines())
+        html = pages.html(
+            "search.html",
+            query=query,
+            good=good,
+            title=title or "Search",
+            rows=min(max(len(query.splitlines()), 1), 6),
+            longest=LONGEST,
+            mistakes=preferences.mistakes(query),
+            entries=entries,
+            lead=_lead(results, is_first="before" not in asked) if results else "",
+            said=explain(check(good)[0]).splitlines() if good else (),
+            older=urlencode({"q": good, "before": results.after})
+            if results and results.after
+            else "",
+            older_words="Older papers" if entries else "Look further back",
+            feed_key=f"?{key}" if good else "",
+            feed_name=f": {title}" if good else "",
+            here=f"{app.settings.public_url}/search{f'?{key}' if good else ''}",
+            description=f"New papers on {title}." if good else "Search new papers by keywords.",
+        )
+        return Made(html.encode())
+
+    return routes
+
+
+def _before(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else END  # noqa: PLR2004 -- digits of 64 bits
+
+
+def _lead(results: Results, *, is_first: bool) -> str:
+    papers = [paper for paper, _ in results.papers]
+    if not papers:
+        reach = "among the papers looked through so far" if results.after else "in the archive"
+        return f"Nothing {reach}."
+    if is_first and not results.after:
+        return f"{counted(len(papers), 'paper')}, newest first."
+    days = [paper.announced_on for paper in papers if paper.announced_on]
+    span = f", back to {date_words(min(days))}" if days else ""
+    newest = "The newest" if is_first else "The next"
+    return f"{newest} {counted(len(papers), 'paper')}{span}."
