@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,18 +19,22 @@ if TYPE_CHECKING:
     from digest.channels import Channel
     from digest.render import Renderer
     from digest.settings import Settings
-    from digest.sources import Source
+    from digest.sources import Entry
     from digest.sources.http import Polite
     from digest.store import Store
 
 
 @dataclass
 class App:
-    """One installation, open: its settings, its database, and how the rest is reached."""
+    """One installation, open: its settings, its database, and how the rest is reached.
+
+    `sleep` lets seconds pass between two questions to a source.
+    """
 
     settings: Settings
     store: Store
     clock: Callable[[], datetime]
+    sleep: Callable[[float], None] = time.sleep
 
     @cached_property
     def links(self) -> Links:
@@ -65,11 +70,11 @@ class App:
         )
 
     @cached_property
-    def sources(self) -> list[Source]:
-        """Where its papers come from."""
-        from digest.sources import load  # noqa: PLC0415 -- needed to ingest only
+    def sources(self) -> list[Entry]:
+        """Where its papers come from, as DIGEST_SOURCES names it."""
+        from digest.sources import entries  # noqa: PLC0415 -- needed to ingest only
 
-        return load(self.settings.sources, self.settings.source_options)
+        return entries(self.settings.sources, self.settings.source_options)
 
     def polite(self) -> Polite:
         """The client its sources are asked with, contact and queues included."""
@@ -77,7 +82,12 @@ class App:
 
         path = self.store.database.path
         queues = path.with_name(path.name + ".queues") if path else None
-        return Polite(contact=self.settings.contact, home=self.settings.public_url, queues=queues)
+        return Polite(
+            contact=self.settings.contact,
+            home=self.settings.public_url,
+            clock=_Clock(self),
+            queues=queues,
+        )
 
     def close(self) -> None:
         """Give the database back."""
@@ -95,11 +105,35 @@ class App:
         self.close()
 
 
+class _Clock:
+    """An installation's time, as the client of its sources wants it."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def now(self) -> datetime:
+        """The instant, aware and UTC."""
+        return self._app.clock()
+
+    def monotonic(self) -> float:
+        """Seconds that never go back: how long a server really takes."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let that many seconds pass."""
+        self._app.sleep(seconds)
+
+
 def utc_now() -> datetime:
     """The one clock of the program."""
     return datetime.now(UTC)
 
 
-def open_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> App:
+def open_app(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> App:
     """Open an installation; its database is made or upgraded when it has to be."""
-    return App(settings, open_store(settings.database_url), clock)
+    return App(settings, open_store(settings.database_url), clock, sleep)

@@ -146,13 +146,19 @@ def _risen(  # noqa: PLR0917 -- one question, many facts
 
 
 def _incomplete(app: App, now: datetime) -> tuple[str, ...]:
-    """One sentence per source that has not answered fully for its newest days."""
-    newest: dict[str, str] = {}
-    for answer in app.store.sources.answers((now - timedelta(days=1)).date()):
-        if not answer.good and answer.source not in newest:
-            note = answer.note or "did not answer fully"
-            newest[answer.source] = (
-                f"{answer.label} {note}. We keep asking; "
-                "what you missed comes with your next digest."
-            )
-    return tuple(newest.values())
+    """One sentence for each source of which papers may be missing."""
+    today = now.date()
+    told: dict[tuple[str, str], None] = {}
+    for answer in app.store.sources.answers(today - GRACE, app.settings.sources):
+        # An old day on which a source listed nothing may have been a holiday nobody knew of.
+        old = answer.day < today - timedelta(days=1)
+        if not answer.lacking or (old and answer.state == "suspicious"):
+            continue
+        note = (answer.said_note if answer.good else answer.note) or "did not answer fully"
+        told[answer.label, "" if answer.said == "misconfigured" else note] = None
+    return tuple(
+        f"{label} {note}. We keep asking; what you missed comes with your next digest."
+        if note
+        else f"{label} cannot be asked until a setting is changed; papers may be missing."
+        for label, note in told
+    )

@@ -74,7 +74,7 @@ def opened(folder: Path, now: datetime, *, smtp: str, **more: str) -> App:
             **more,
         }
     )
-    return open_app(settings, clock=lambda: now)
+    return open_app(settings, clock=lambda: now, sleep=lambda _: None)
 
 
 def add(app: App, name: str, *keywords: str, limit: int = 0) -> Subscriber:

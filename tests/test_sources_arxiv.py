@@ -304,7 +304,10 @@ def test_a_feed_of_another_day_is_not_todays() -> None:
     assert found.note == "still had its feed of 2026-09-30"
     early = datetime(2026, 10, 1, 4, 5, tzinfo=UTC)
     (waiting,) = ArXivServer([Reply(old)]).fetch(early)
-    assert (waiting.state, waiting.note) == (FetchState.EMPTY, "has not rebuilt its feed yet")
+    assert (waiting.state, waiting.note) == (
+        FetchState.SUSPICIOUS,
+        "has not rebuilt its feed yet",
+    )
 
 
 def test_an_empty_working_day_is_suspicious_and_then_full() -> None:

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 
     from digest.app import App
     from digest.delivery import Sent
-    from digest.ingest import IngestReport
+    from digest.ingest import IngestReport, Progress
     from digest.papers import PaperId
     from digest.run import IssueReport
-    from digest.sources import Fetch
 
 _SHOWN: Final = 5
 """Skipped items of one answer that are named; the others are counted."""
@@ -54,18 +53,18 @@ def end(troubles: Sequence[Trouble]) -> None:
         raise typer.Exit(1)
 
 
-def ingest_stage(house: App, steps: Steps) -> tuple[IngestReport, list[Trouble]]:
-    """Ask every source."""
+def ingest_stage(
+    house: App, steps: Steps, *, now: bool = False
+) -> tuple[IngestReport, list[Trouble]]:
+    """Ask every source that is due, or all of them with `now`."""
     from digest.ingest import ingest
 
     step = steps.step("Listing", "asking the sources")
-    seen: set[PaperId] = set()
 
-    def show(fetch: Fetch) -> None:
-        seen.update(paper.id for paper in fetch.papers)
-        step.progress(len(seen), len(seen))
+    def show(progress: Progress) -> None:
+        step.progress(progress.ended, progress.asked)
 
-    report = ingest(house, on_fetch=show)
+    report = ingest(house, now=now, on_progress=show)
     papers = _distinct(report)
     step.progress(papers, papers)
     step.end(f"{count(papers, 'paper')} {_from_sources(report)}")

@@ -97,8 +97,9 @@ class Window:
 
     `validators` are those of earlier fetches by their URL; leave them out to ask for
     everything again. `have` are days that are complete already: a source to which an old day
-    costs a question of its own leaves them out. `listed` says what this source listed on
-    earlier days, so that one that repeats yesterday is found out. Both may be left empty.
+    costs a question of its own leaves them out. `due` are the days that asking for is worth
+    while now; None means all. `listed` says what this source listed on earlier days, so that
+    one that repeats yesterday is found out. All of them may be left empty.
     """
 
     since: date
@@ -106,6 +107,7 @@ class Window:
     now: datetime
     validators: Mapping[str, Validator] = field(default_factory=dict)
     have: frozenset[date] = frozenset()
+    due: frozenset[date] | None = None
     listed: Mapping[date, frozenset[PaperId]] = field(default_factory=dict)
 
     @classmethod
@@ -123,6 +125,10 @@ class Window:
         """Every day of it, oldest first."""
         count = (self.until - self.since).days + 1
         return tuple(self.since + timedelta(days=n) for n in range(count))
+
+    def wants(self, day: date) -> bool:
+        """Whether that day is worth asking for now."""
+        return self.due is None or day in self.due
 
     def clip(self, since: date = date.min, until: date = date.max) -> Window:
         """The part of it between two days; it may have no day at all."""
@@ -226,6 +232,30 @@ class Options:
     url: str = ""
     key: str = ""
     more: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name of DIGEST_SOURCES and the source it stands for.
+
+    Where there is none, `problem` says why, in a sentence to stand behind the name.
+    """
+
+    name: str
+    source: Source | None
+    problem: str = ""
+
+
+def entries(names: Sequence[str], options: Mapping[str, str]) -> list[Entry]:
+    """The same as load(), but a name that is wrong takes nothing from the others."""
+    places = known()
+    found = []
+    for name in dict.fromkeys(one.strip() for one in names):
+        try:
+            found.append(Entry(name, _load(name, options, places)))
+        except SourceError as error:
+            found.append(Entry(name, None, str(error)))
+    return found
 
 
 def load(names: Sequence[str], options: Mapping[str, str]) -> list[Source]:

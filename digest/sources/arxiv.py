@@ -17,7 +17,15 @@ from digest.sources import Answer, AnswerState, Fetch, FetchState, Options, Pace
 from digest.sources.arxiv_api import Found, Question, look_up, search
 from digest.sources.arxiv_feed import CAP, Feed, read_feed
 from digest.sources.arxiv_oai import harvest
-from digest.sources.calendar import carries_papers, is_settled, newest_feed_day, received
+from digest.sources.calendar import (
+    NEW_YORK,
+    OPENED,
+    carries_papers,
+    is_settled,
+    newest_feed_day,
+    received,
+)
+from digest.sources.timetable import Daily, Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +48,12 @@ class ArXiv:
 
     name = NAME
     label = LABEL
+    timetable: Timetable = Daily(
+        NEW_YORK,
+        opened=OPENED,
+        closed=OPENED,
+        weekdays=True,
+    )
 
     def __init__(self, options: Options) -> None:
         written = [one for one in re.split(r"[+,\s]+", options.argument.strip()) if one]
@@ -58,6 +72,8 @@ class ArXiv:
         """
         today = newest_feed_day(window.now)
         for day in window.clip(until=today).days:
+            if not window.wants(day):
+                continue
             if day == today:
                 yield self._today(day, window, client)
             elif day not in window.have and carries_papers(day):
@@ -88,7 +104,7 @@ class ArXiv:
             failed = FetchState.THROTTLED if got.found.retry_at else FetchState.FAILED
             return replace(fetch, state=FetchState.PARTIAL if fetch.papers else failed)
         if got.behind and not is_settled(day, window.now):
-            return replace(fetch, note="has not rebuilt its feed yet")
+            return replace(fetch, state=FetchState.SUSPICIOUS, note="has not rebuilt its feed yet")
         return self._instead(day, got.trouble, got.found, client)
 
     def _instead(self, day: date, trouble: str, had: Found, client: Polite) -> Fetch:

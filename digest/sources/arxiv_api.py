@@ -110,11 +110,6 @@ def search(url: str, question: Question, client: Polite, pace: Pace) -> Found:
     return Found(tuple(papers.values()), tuple(skipped), "sent only a part of the results")
 
 
-def _term(category: str) -> str:
-    whole = "." in category or category in WHOLE
-    return f"cat:{category}" if whole else f"cat:{category}.*"
-
-
 def look_up(url: str, ids: Sequence[str], listing: Listing, client: Polite, pace: Pace) -> Found:
     """The papers of these arXiv ids; an id that is none or unknown brings nothing.
 

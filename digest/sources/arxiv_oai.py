@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from digest.sources.http import Polite
 
 _MAX_PAGES: Final = 60
+_SILENCE: Final = 120.0
+"""Seconds: arXiv thinks for up to 90 before the first record comes."""
 _OAI: Final = "http://www.openarchives.org/OAI/2.0/ "
 _RECORD: Final = "http://arxiv.org/OAI/arXiv/ "
 _GROUPS: Final = frozenset({"cs", "econ", "eess", "math", "q-bio", "q-fin", "stat"})
@@ -66,7 +68,7 @@ def harvest(url: str, question: Question, client: Polite, pace: Pace) -> Found:
         }
         params, restarted = first, False
         for _ in range(_MAX_PAGES):
-            answer = client.get(url, pace=pace, params=params)
+            answer = client.get(url, pace=pace, params=params, silence=_SILENCE)
             page = read_page(answer.body, question.listing, since, until) if answer.body else None
             if answer.state is not AnswerState.OK or page is None:
                 reason = answer.reason or "did not answer with records"

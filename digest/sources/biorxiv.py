@@ -7,16 +7,17 @@ One row for each version of a preprint. The cursor counts records and any step i
 from __future__ import annotations
 
 import re
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.papers import Author, Listing, ListingKind, MalformedPaper, Paper, PaperId, tidy
 from digest.sources import Fetch, FetchState, Options, Pace
 from digest.sources.collecting import Collection, json_object
 from digest.sources.fields import count, day, items, mapping, midnight, plain, text
+from digest.sources.timetable import Daily, Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import date
 
     from digest.sources import Window
     from digest.sources.http import Polite
@@ -32,6 +33,7 @@ class BioRxiv:
     name = "biorxiv"
     label = "bioRxiv"
     site = "https://www.biorxiv.org"
+    timetable: Timetable = Daily(closed=timedelta(days=2))
 
     def __init__(self, options: Options) -> None:
         self._base = options.url or "https://api.biorxiv.org"
@@ -41,7 +43,7 @@ class BioRxiv:
     def fetch(self, window: Window, client: Polite) -> Iterator[Fetch]:
         """One Fetch for each list day; the last two, and those we do not have. See Source."""
         for position, of in enumerate(reversed(window.days)):
-            if position > 1 and of in window.have:
+            if (position > 1 and of in window.have) or not window.wants(of):
                 continue
             yield self._day(of, client, newest=position == 0)
 

@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 _DEADLINE: Final = time(14, 0)
-_SETTLED: Final = time(0, 30)
+OPENED: Final = timedelta(minutes=15)
+"""How long after midnight a feed is worth asking for: it is rebuilt in the first minutes."""
+_SETTLED: Final = timedelta(minutes=30)
 _DAY: Final = timedelta(days=1)
 _FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
 
@@ -42,7 +44,7 @@ def newest_feed_day(now: datetime) -> date:
 
 def is_settled(day: date, now: datetime) -> bool:
     """Whether the feed of that date has had time to be rebuilt."""
-    return now >= datetime.combine(day, _SETTLED, NEW_YORK)
+    return now >= datetime.combine(day, time(), NEW_YORK) + _SETTLED
 
 
 def announces_on(evening: date) -> bool:

@@ -14,6 +14,7 @@ from digest.papers import Author, Listing, MalformedPaper, Paper, PaperId, tidy
 from digest.sources import Fetch, FetchState, Options, Pace
 from digest.sources.collecting import Collection, json_object
 from digest.sources.fields import count, instant, items, mapping, plain, text, texts
+from digest.sources.timetable import Steady, Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +38,7 @@ class Crossref:
 
     name = NAME
     label = LABEL
+    timetable: Timetable = Steady(timedelta(hours=6), span=timedelta(days=1))
 
     def __init__(self, options: Options) -> None:
         wanted = options.argument.strip()

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 from digest.papers import Author, Listing, MalformedPaper, Paper, PaperId, tidy, tidy_text
 from digest.sources import Answer, AnswerState, Fetch, FetchState, Options, Pace
 from digest.sources.fields import decode_json, instant, items, mapping, plain, text, texts
+from digest.sources.timetable import HOURLY, Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,6 +67,7 @@ class Feed:
             raise ValueError("needs an address, as in feed:https://example.org/rss")
         self.name = f"feed:{self._url}"
         self.label = parts.hostname
+        self.timetable: Timetable = HOURLY
         self._pace = Pace(parts.netloc, gap=2.0)
 
     def fetch(self, window: Window, client: Polite) -> Iterator[Fetch]:

@@ -48,6 +48,7 @@ from digest.sources.fields import (
 from digest.sources.huggingface import LABEL as HF_LABEL
 from digest.sources.huggingface import NAME as HF_NAME
 from digest.sources.huggingface import read_items
+from digest.sources.timetable import Steady, Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,6 +66,7 @@ class File:
 
     name = "file"
     label = "file"
+    timetable: Timetable = Steady(timedelta())
 
     def __init__(self, options: Options) -> None:
         if not options.argument:

@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 MAX_REDIRECTS: Final = 5
 MAX_BYTES: Final = 32_000_000
 MAX_TRIES: Final = 4
+_CONNECT_TRIES: Final = 2
+_CONNECT_SECONDS: Final = 10.0
+_DOWN_SECONDS: Final = 300.0
 MAX_WAIT: Final = timedelta(days=1)
+_UNREACHABLE: Final = "could not be reached"
 _LONGEST_PATIENCE: Final = 1800.0
 _FIRST_BACKOFF: Final = 2.0
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -118,6 +122,8 @@ class Polite:
         self._chance = chance
         self._guard = guard
         self._queues: dict[str, Queue] = {}
+        self._down: dict[str, float] = {}
+        self._failing: set[str] = set()
         self._contact = contact
         try:
             release = version("paper-digest")
@@ -127,9 +133,13 @@ class Polite:
         agent = f"paper-digest/{release}" + (f" ({about})" if about else "")
         self._client = httpx.Client(
             headers={"User-Agent": agent, "Accept-Encoding": "gzip"},
-            timeout=httpx.Timeout(self._limits.silence),
+            timeout=self._timeout(self._limits.silence),
             follow_redirects=False,
         )
+
+    @staticmethod
+    def _timeout(silence: float) -> httpx.Timeout:
+        return httpx.Timeout(silence, connect=min(silence, _CONNECT_SECONDS))
 
     @property
     def contact(self) -> str:
@@ -165,8 +175,14 @@ class Polite:
         headers: Mapping[str, str] | None = None,
         validators: Mapping[str, Validator] | None = None,
         guarded: bool = False,
+        silence: float | None = None,
     ) -> Answer:
         """Ask for a page, waiting for our turn and trying again while that is worth it.
+
+        A host that cannot be reached is not tried again for five minutes, and one that has
+        failed through all tries gets a single one until it answers: a source that is down ends
+        quickly, however many pages are asked of it. `silence` is how many seconds it may say
+        nothing, where that is more than usual.
 
         `validators` makes the request conditional where one was kept for this very address.
         `guarded` says that the address comes from a person: it must be public. Addresses that
@@ -176,14 +192,31 @@ class Polite:
             target = str(httpx.URL(url, params=dict(params)) if params else httpx.URL(url))
         except (httpx.InvalidURL, ValueError):
             return Answer(AnswerState.REFUSED, url, reason="has an address that is none")
-        request = _Request(target, dict(headers or {}), (validators or {}).get(target), guarded)
+        request = _Request(
+            target, dict(headers or {}), (validators or {}).get(target), guarded, silence
+        )
+        if self._clock.monotonic() < self._down.get(request.host, 0.0):
+            return Answer(AnswerState.FAILED, target, reason=_UNREACHABLE)
+        answer, unheard = self._persist(request, pace)
+        if unheard:
+            self._failing.add(request.host)
+        elif answer.state is not AnswerState.THROTTLED:
+            self._failing.discard(request.host)
+        if answer.reason == _UNREACHABLE:
+            self._down[request.host] = self._clock.monotonic() + _DOWN_SECONDS
+        return answer
+
+    def _persist(self, request: _Request, pace: Pace) -> tuple[Answer, bool]:
+        """The answer after as many tries as are worth it, and whether all of them failed."""
         queue = self._queue(pace)
+        most = 1 if request.host in self._failing else MAX_TRIES
         waited = 0.0
-        for attempt in range(1, MAX_TRIES + 1):
+        for attempt in range(1, most + 1):
             with queue.turn() as turn:
                 pause = turn.closed_for()
                 if waited + pause > self._limits.wait:
-                    return _throttled(target, self._clock.now() + timedelta(seconds=pause))
+                    until = self._clock.now() + timedelta(seconds=pause)
+                    return _throttled(request.url, until), False
                 waited += pause
                 turn.wait(pause)
                 answer = self._ask(request, pace, turn.wait_gap)
@@ -192,18 +225,19 @@ class Polite:
                         seconds=min(_LONGEST_PATIENCE, pace.patience * 2**turn.strikes)
                     )
                     turn.close(until)
-                    answer = _throttled(target, until, answer.status)
+                    answer = _throttled(request.url, until, answer.status)
                 else:
                     turn.reopen(answer.retry_at)
-            if answer.state is AnswerState.FAILED and attempt < MAX_TRIES:
+            if answer.state is AnswerState.FAILED:
+                worth_it = _CONNECT_TRIES if answer.reason == _UNREACHABLE else most
                 pause = _FIRST_BACKOFF * 2 ** (attempt - 1) * (0.5 + self._chance())
-                if waited + pause > self._limits.wait:
-                    return answer
+                if attempt >= worth_it or waited + pause > self._limits.wait:
+                    return answer, True
                 waited += pause
                 self._clock.sleep(pause)
             elif answer.state is not AnswerState.THROTTLED:
-                return replace(answer, retry_at=None)
-        return answer
+                return replace(answer, retry_at=None), False
+        return answer, answer.state is AnswerState.FAILED
 
     def _queue(self, pace: Pace) -> Queue:
         found = self._queues.get(pace.group)
@@ -220,7 +254,9 @@ class Polite:
             if hop:
                 next_hop()
             try:
-                answer, location = self._exchange(url, headers, pace, guarded=guarded)
+                answer, location = self._exchange(
+                    url, headers, pace, guarded=guarded, silence=request.silence
+                )
             except Forbidden as error:
                 return Answer(AnswerState.REFUSED, url, reason=str(error))
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
@@ -237,7 +273,13 @@ class Polite:
         return Answer(AnswerState.REFUSED, url, reason="redirects in circles")
 
     def _exchange(
-        self, url: str, headers: Mapping[str, str], pace: Pace, *, guarded: bool
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        pace: Pace,
+        *,
+        guarded: bool,
+        silence: float | None,
     ) -> tuple[Answer, str | None]:
         """One request on the wire: its answer, and where it redirects to if it does."""
         ends = self._clock.monotonic() + self._limits.whole
@@ -251,7 +293,10 @@ class Polite:
             sent["Host"] = target.netloc.decode("ascii")
             extensions["sni_hostname"] = target.host
             target = target.copy_with(host=self._guard(target.host))
-        request = self._client.build_request("GET", target, headers=sent, extensions=extensions)
+        timeout = self._timeout(silence or self._limits.silence)
+        request = self._client.build_request(
+            "GET", target, headers=sent, extensions=extensions, timeout=timeout
+        )
         response = self._client.send(request, stream=True)
         try:
             if response.status_code in _REDIRECTS and "location" in response.headers:
@@ -304,6 +349,11 @@ class _Request:
     headers: dict[str, str]
     validator: Validator | None
     guarded: bool
+    silence: float | None = None
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc
 
     def headers_with_validator(self) -> dict[str, str]:
         conditions = dict(self.headers)
@@ -363,10 +413,12 @@ class _Inflate:
 def _failure(error: Exception) -> str:
     if isinstance(error, _Broken):
         return str(error)
+    if isinstance(error, httpx.ConnectTimeout):
+        return _UNREACHABLE
     if isinstance(error, httpx.TimeoutException):
         return "did not answer in time"
     if isinstance(error, httpx.ConnectError):
-        return "could not be reached"
+        return _UNREACHABLE
     if isinstance(error, httpx.ReadError | httpx.RemoteProtocolError):
         return "broke off in the middle"
     return "did not answer"

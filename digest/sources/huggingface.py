@@ -29,6 +29,7 @@ from digest.papers import (
 )
 from digest.sources import Answer, AnswerState, Fetch, FetchState, Options, Pace, Window
 from digest.sources.fields import count, day, decode_json, instant, items, mapping, text, texts
+from digest.sources.timetable import Daily, Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,6 +63,12 @@ class HuggingFace:
 
     name = NAME
     label = LABEL
+    timetable: Timetable = Daily(
+        _NEW_YORK,
+        opened=-_OPENS,
+        every=timedelta(hours=3),
+        moving=timedelta(days=7),
+    )
 
     def __init__(self, options: Options | None = None) -> None:
         options = options or Options()
@@ -75,6 +82,8 @@ class HuggingFace:
     def fetch(self, window: Window, client: Polite) -> Iterator[Fetch]:
         """One Fetch for each list day that is open, oldest first; see Source.fetch."""
         for asked in window.clip(FIRST_DAY, newest_day(window.now)).days:
+            if not window.wants(asked):
+                continue
             yield self._list(
                 {"date": asked.isoformat()}, asked, window.now, client, window.validators
             )

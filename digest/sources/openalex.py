@@ -14,6 +14,7 @@ from digest.papers import Author, Listing, MalformedPaper, Paper, PaperId, tidy
 from digest.sources import Fetch, FetchState, Options, Pace
 from digest.sources.collecting import Collection, json_object
 from digest.sources.fields import count, day, items, mapping, midnight, text
+from digest.sources.timetable import Steady, Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,6 +39,7 @@ class OpenAlex:
 
     name = NAME
     label = LABEL
+    timetable: Timetable = Steady(timedelta(hours=12), span=_LAG)
 
     def __init__(self, options: Options) -> None:
         wanted = options.argument.strip()

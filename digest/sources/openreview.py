@@ -6,13 +6,14 @@ stand as `{"value": ...}`; times are milliseconds; double-blind submissions name
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.papers import Author, Listing, MalformedPaper, Paper, PaperId, tidy
 from digest.sources import Fetch, FetchState, Options, Pace
 from digest.sources.collecting import Collection, json_object
 from digest.sources.fields import count, instant, items, mapping, text, texts
+from digest.sources.timetable import Steady, Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +35,7 @@ class OpenReview:
 
     name = NAME
     label = LABEL
+    timetable: Timetable = Steady(timedelta(hours=6), span=timedelta(days=7))
 
     def __init__(self, options: Options) -> None:
         if not options.argument.strip():

@@ -7,7 +7,7 @@ record: only those of the article itself are its names.
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.papers import Author, Listing, MalformedPaper, Paper, PaperId, tidy
@@ -15,6 +15,7 @@ from digest.sources import Answer, AnswerState, Fetch, FetchState, Options, Pace
 from digest.sources.collecting import Collection, json_object
 from digest.sources.fields import count, mapping, texts
 from digest.sources.markup import Element, read_xml
+from digest.sources.timetable import Daily, Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,6 +49,7 @@ class PubMed:
 
     name = NAME
     label = LABEL
+    timetable: Timetable = Daily(closed=timedelta(days=2))
 
     def __init__(self, options: Options) -> None:
         if not options.argument.strip():
@@ -61,7 +63,7 @@ class PubMed:
     def fetch(self, window: Window, client: Polite) -> Iterator[Fetch]:
         """One Fetch for each day; the last two, and those we do not have. See Source."""
         for position, of in enumerate(reversed(window.days)):
-            if position > 1 and of in window.have:
+            if (position > 1 and of in window.have) or not window.wants(of):
                 continue
             yield self._day(of, client)
 

@@ -98,6 +98,22 @@ class Papers:
         with self._database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(PAPER)).scalar_one())
 
+    def listed(self, source: str, since: date) -> dict[date, frozenset[PaperId]]:
+        """What a source listed on each day from `since` on, under the ids it gave."""
+        days: dict[date, set[PaperId]] = {}
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(LISTING.c.day, RECORD.c.name)
+                .join(
+                    RECORD,
+                    (RECORD.c.paper == LISTING.c.paper) & (RECORD.c.source == LISTING.c.source),
+                )
+                .where(LISTING.c.source == source, LISTING.c.day >= since)
+            )
+            for row in rows:
+                days.setdefault(row.day, set()).add(PaperId.parse(row.name))
+        return {day: frozenset(names) for day, names in days.items()}
+
     def last_day(self, source: str) -> date | None:
         """The newest list day of a source that brought a paper."""
         newest = select(func.max(LISTING.c.day)).where(LISTING.c.source == source)

@@ -1,28 +1,39 @@
-"""What each source answered, per list day."""
+"""What each source answered, per list day, and when it is due again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from digest.store.tables import FetchRow
+from digest.sources import Validator
+from digest.sources.timetable import Known, after
+from digest.store.tables import FetchRow, ValidatorRow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date, datetime
 
     from digest.sources import Fetch
+    from digest.sources.timetable import Timetable
     from digest.store.database import Database
 
 FETCH = FetchRow.__table__  # type: ignore[attr-defined]
-GOOD = ("ok", "empty")
+VALIDATOR = ValidatorRow.__table__  # type: ignore[attr-defined]
+GOOD: Final = ("ok", "empty")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The newest answer of a source for one list day. Instants are UTC."""
+    """What an entry of DIGEST_SOURCES answered for one list day. Instants are UTC.
 
+    `state`, `papers`, `skipped` and `note` are of the best answer, `said` and `said_note` of the
+    newest. `tries` counts the newest answers in a row that were not complete. `filling` says
+    that the list could still gain papers when it was last answered fully.
+    """
+
+    entry: str
     source: str
     label: str
     day: date
@@ -33,11 +44,21 @@ class Answer:
     asked_at: datetime
     good_at: datetime | None
     retry_at: datetime | None
+    next_at: datetime | None
+    said: str
+    said_note: str
+    tries: int
+    filling: bool
 
     @property
     def good(self) -> bool:
-        """Whether the source said all it had to say."""
+        """Whether the source has said all it had to say, at least once."""
         return self.state in GOOD
+
+    @property
+    def lacking(self) -> bool:
+        """Whether papers may be missing: there was no full answer, or none since it filled on."""
+        return not self.good or (self.filling and self.said not in GOOD)
 
 
 class Sources:
@@ -46,61 +67,161 @@ class Sources:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, fetch: Fetch, now: datetime) -> None:
-        """Keep an answer in place of the one before it for the same source and day."""
-        good = fetch.state.value in GOOD
-        values = {
-            "label": fetch.label,
-            "state": fetch.state.value,
-            "papers": len(fetch.papers),
-            "skipped": len(fetch.skipped),
-            "note": fetch.note,
-            "asked_at": now,
-            "retry_at": fetch.retry_at,
-        } | ({"good_at": now} if good else {})
-        where = (FETCH.c.source == fetch.source) & (FETCH.c.day == fetch.day)
-        with self._database.write() as connection:
-            before = connection.execute(select(FETCH.c.state).where(where)).scalar_one_or_none()
-            if before in GOOD and not fetch.papers and fetch.state.value != before:
-                # A day that was complete stays so, whatever a later question about it brings.
-                values = {"asked_at": now, "retry_at": fetch.retry_at}
-            if not connection.execute(update(FETCH).where(where).values(**values)).rowcount:
-                connection.execute(
-                    insert(FETCH).values(source=fetch.source, day=fetch.day, **values)
-                )
+    def record(self, entry: str, fetch: Fetch, now: datetime, timetable: Timetable) -> None:
+        """Keep an answer, when its day is due again, and what to ask with then.
 
-    def answers(self, since: date) -> list[Answer]:
-        """The answers for list days from `since` on, newest day first."""
+        Call it once the papers of the answer are stored: a validator that outlived its papers
+        would hide them for ever. A day that was answered fully stays so, whatever comes later.
+        """
+        where = (
+            (FETCH.c.entry == entry) & (FETCH.c.source == fetch.source) & (FETCH.c.day == fetch.day)
+        )
+        with self._database.write() as connection:
+            before = connection.execute(select(FETCH).where(where)).first()
+            values = _newest(fetch, now, before, timetable) | _best(fetch, now, before)
+            if before is None:
+                about = {"entry": entry, "source": fetch.source, "day": fetch.day}
+                connection.execute(insert(FETCH).values(**about, **values))
+            else:
+                connection.execute(update(FETCH).where(where).values(**values))
+            if fetch.state.complete:
+                _keep(connection, entry, fetch.validators, now)
+
+    def answers(self, since: date, entries: Sequence[str] = ()) -> list[Answer]:
+        """The answers for list days from `since` on, newest day first; of these entries or all."""
+        query = select(FETCH).where(FETCH.c.day >= since)
+        if entries:
+            query = query.where(FETCH.c.entry.in_(entries))
         with self._database.read() as connection:
             rows = connection.execute(
-                select(FETCH)
-                .where(FETCH.c.day >= since)
-                .order_by(FETCH.c.day.desc(), FETCH.c.source)
+                query.order_by(FETCH.c.day.desc(), FETCH.c.entry, FETCH.c.source)
             )
-            return [
-                Answer(**{name: getattr(row, name) for name in Answer.__slots__}) for row in rows
-            ]
+            return [_answer(row) for row in rows]
 
-    def good_days(self, source: str, since: date) -> frozenset[date]:
-        """The list days from `since` on that a source answered fully for."""
+    def known(self, entry: str, since: date) -> dict[date, Known]:
+        """What is known of the list days of an entry from `since` on."""
+        days: dict[date, Known] = {}
+        for answer in self.answers(since, [entry]):
+            one = Known(answer.good, answer.next_at, answer.retry_at)
+            had = days.get(answer.day)
+            days[answer.day] = one if had is None else _joined(had, one)
+        return days
+
+    def good_days(self, entry: str, since: date, until: date) -> frozenset[date]:
+        """The list days between two, both included, that need not be asked for again.
+
+        Those that an entry answered fully for, and that had closed by then.
+        """
         query = select(FETCH.c.day).where(
-            FETCH.c.source == source, FETCH.c.day >= since, FETCH.c.state.in_(GOOD)
+            FETCH.c.entry == entry,
+            FETCH.c.day >= since,
+            FETCH.c.day <= until,
+            FETCH.c.state.in_(GOOD),
+            FETCH.c.filling.is_(False),
         )
         with self._database.read() as connection:
             return frozenset(connection.execute(query).scalars())
 
-    def last_good_day(self, source: str) -> date | None:
-        """The newest list day a source answered fully for."""
-        newest = select(func.max(FETCH.c.day)).where(
-            (FETCH.c.source == source) & FETCH.c.good_at.is_not(None)
-        )
+    def newest(self) -> dict[str, tuple[Answer, Answer | None]]:
+        """For each entry its newest answer, and the newest of those that were good with papers."""
+        good = FETCH.c.state.in_(GOOD) & (FETCH.c.papers > 0)
+        found: dict[str, tuple[Answer, Answer | None]] = {}
         with self._database.read() as connection:
-            day: date | None = connection.execute(newest).scalar_one()
-            return day
+            asked = _last(connection, FETCH.c.asked_at.is_not(None))
+            brought = _last(connection, good)
+        for entry, answer in asked.items():
+            found[entry] = (answer, brought.get(entry))
+        return found
 
-    def asked_at(self, source: str) -> datetime | None:
-        """When a source was last asked."""
-        newest = select(func.max(FETCH.c.asked_at)).where(FETCH.c.source == source)
+    def validators(self, entry: str) -> dict[str, Validator]:
+        """What to ask an entry's addresses with, by address."""
+        query = select(VALIDATOR).where(VALIDATOR.c.entry == entry)
         with self._database.read() as connection:
-            moment: datetime | None = connection.execute(newest).scalar_one()
-            return moment
+            rows = connection.execute(query)
+            return {row.url: Validator(row.url, row.etag, row.last_modified) for row in rows}
+
+    def forget_validators(self, before: datetime) -> None:
+        """Drop what has not been confirmed since: its list is not asked for any more."""
+        with self._database.read() as connection:
+            old = select(VALIDATOR.c.url).where(VALIDATOR.c.kept_at < before).limit(1)
+            if connection.execute(old).first() is None:
+                return
+        with self._database.write() as connection:
+            connection.execute(delete(VALIDATOR).where(VALIDATOR.c.kept_at < before))
+
+
+def _newest(
+    fetch: Fetch, now: datetime, before: Row[Any] | None, timetable: Timetable
+) -> dict[str, Any]:
+    """What the newest answer says by itself."""
+    complete = fetch.state.complete
+    tries = 0 if complete else 1 + (before.tries if before else 0)
+    filled = before.filling if before and before.state in GOOD else True
+    return {
+        "label": fetch.label,
+        "asked_at": now,
+        "retry_at": fetch.retry_at,
+        "next_at": after(timetable, fetch.day, fetch.state, now, tries, fetch.retry_at),
+        "said": fetch.state.value,
+        "said_note": fetch.note,
+        "tries": tries,
+        "filling": timetable.fills(fetch.day, now) if complete else filled,
+    }
+
+
+def _best(fetch: Fetch, now: datetime, before: Row[Any] | None) -> dict[str, Any]:
+    """What is kept of an answer beside the best one there was before."""
+    values = {
+        "state": fetch.state.value,
+        "papers": len(fetch.papers),
+        "skipped": len(fetch.skipped),
+        "note": fetch.note,
+    }
+    if before is None:
+        return values | ({"good_at": now} if fetch.state.complete else {})
+    had = before.papers > 0
+    if fetch.state.complete:
+        # "Has nothing new" (304) says that what was there still holds.
+        kept = had and before.state == "ok" and not fetch.papers
+        return {"good_at": now} if kept else {**values, "good_at": now}
+    if before.state in GOOD or (had and not fetch.papers):
+        return {}
+    return values
+
+
+def _keep(
+    connection: Connection, entry: str, validators: Sequence[Validator], now: datetime
+) -> None:
+    for one in validators:
+        where = (VALIDATOR.c.entry == entry) & (VALIDATOR.c.url == one.url)
+        values = {"etag": one.etag, "last_modified": one.last_modified, "kept_at": now}
+        if not connection.execute(update(VALIDATOR).where(where).values(**values)).rowcount:
+            connection.execute(insert(VALIDATOR).values(entry=entry, url=one.url, **values))
+
+
+def _joined(one: Known, other: Known) -> Known:
+    """Both answers for one day of an entry that speaks for several sources."""
+    moments = [each.next_at for each in (one, other) if each.next_at]
+    quiet = [each.quiet_until for each in (one, other) if each.quiet_until]
+    return Known(one.good and other.good, min(moments, default=None), max(quiet, default=None))
+
+
+def _last(connection: Connection, condition: Any) -> dict[str, Answer]:  # noqa: ANN401 -- SQL
+    """The newest answer of each entry among those that meet a condition."""
+    newest = (
+        select(FETCH.c.entry, func.max(FETCH.c.day).label("day"))
+        .where(condition)
+        .group_by(FETCH.c.entry)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(FETCH)
+        .join(newest, (FETCH.c.entry == newest.c.entry) & (FETCH.c.day == newest.c.day))
+        .where(condition)
+        .order_by(FETCH.c.asked_at)
+    )
+    return {row.entry: _answer(row) for row in rows}
+
+
+def _answer(row: Row[Any]) -> Answer:
+    return Answer(**{one.name: getattr(row, one.name) for one in fields(Answer)})

@@ -222,15 +222,20 @@ class FacetRow(SQLModel, table=True):
 
 
 class FetchRow(SQLModel, table=True):
-    """The newest answer of a source for a list day."""
+    """What an entry of DIGEST_SOURCES answered for a list day: the best of it, and the newest.
+
+    `state`, `papers`, `skipped` and `note` are of the best answer; `said` and `said_note` of the
+    newest, `tries` how many in a row were incomplete, `next_at` when it is due again, if ever.
+    """
 
     __tablename__: ClassVar[Any] = "fetch"
     __table_args__ = (
-        UniqueConstraint("source", "day", name="uq_fetch"),
+        UniqueConstraint("entry", "source", "day", name="uq_fetch_entry"),
         {"sqlite_autoincrement": True},
     )
 
     id: int | None = _key()
+    entry: str = Field(sa_column=Column(Text, nullable=False))
     source: str = Field(sa_column=Column(Text, nullable=False))
     label: str = Field(sa_column=Column(Text, nullable=False))
     day: date = Field(sa_column=Column(Date, nullable=False))
@@ -241,6 +246,23 @@ class FetchRow(SQLModel, table=True):
     asked_at: datetime = Field(sa_column=Column(Instant, nullable=False))
     good_at: datetime | None = Field(sa_column=Column(Instant))
     retry_at: datetime | None = Field(sa_column=Column(Instant))
+    next_at: datetime | None = Field(sa_column=Column(Instant))
+    said: str = Field(sa_column=Column(Text, nullable=False))
+    said_note: str = Field(sa_column=Column(Text, nullable=False))
+    tries: int = 0
+    filling: bool = False
+
+
+class ValidatorRow(SQLModel, table=True):
+    """What a server gave an entry to ask "has this changed?" with, by address."""
+
+    __tablename__: ClassVar[Any] = "validator"
+
+    entry: str = Field(sa_column=Column(Text, primary_key=True))
+    url: str = Field(sa_column=Column(Text, primary_key=True))
+    etag: str = Field(sa_column=Column(Text, nullable=False))
+    last_modified: str = Field(sa_column=Column(Text, nullable=False))
+    kept_at: datetime = Field(sa_column=Column(Instant, nullable=False))
 
 
 class SubscriberRow(SQLModel, table=True):

@@ -1,0 +1,92 @@
+"""Asking several sources at once, each in a thread of its own, so that no one holds up another."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from queue import Full, Queue
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+    from types import TracebackType
+
+    from digest.sources import Fetch, Source, Window
+    from digest.sources.http import Polite
+
+_WAITING: Final = 4
+"""Answers that may wait to be taken: more would only fill the memory."""
+_PATIENCE: Final = 0.2
+
+
+@dataclass(slots=True)
+class Asked:
+    """A source being asked under the name the settings give it; `said` are the days it spoke of."""
+
+    entry: str
+    source: Source
+    window: Window
+    said: set[date] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A source has said everything, or broke off with an error."""
+
+    error: Exception | None = None
+
+
+class Asking:
+    """The sources at work: iterate over what they answer, as it comes. Use `with`."""
+
+    def __init__(self, asked: Sequence[Asked], client: Polite) -> None:
+        self._asked = asked
+        self._client = client
+        self._queue: Queue[tuple[Asked, Fetch | Ended]] = Queue(_WAITING)
+        self._stop = threading.Event()
+
+    def __enter__(self) -> Self:
+        """Start asking; daemons, because Ctrl-C must not wait for a server that says nothing."""
+        for one in self._asked:
+            threading.Thread(target=self._ask, args=(one,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+
+    def __iter__(self) -> Iterator[tuple[Asked, Fetch | Ended]]:
+        """Every answer with who gave it; each source ends with an Ended."""
+        left = len(self._asked)
+        while left:
+            one, event = self._queue.get()
+            if isinstance(event, Ended):
+                left -= 1
+            else:
+                one.said.add(event.day)
+            yield one, event
+
+    def _ask(self, one: Asked) -> None:
+        error: Exception | None = None
+        try:
+            for fetch in one.source.fetch(one.window, self._client):
+                if not self._put(one, fetch):
+                    return
+        except Exception as raised:  # noqa: BLE001 -- a source of somebody else's may do anything
+            error = raised
+        self._put(one, Ended(error))
+
+    def _put(self, one: Asked, event: Fetch | Ended) -> bool:
+        """Hand it over; False when nobody wants it any more."""
+        while not self._stop.is_set():
+            try:
+                self._queue.put((one, event), timeout=_PATIENCE)
+            except Full:
+                continue
+            return True
+        return False
