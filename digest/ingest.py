@@ -93,9 +93,23 @@ def ingest(
                     if event.error is not None:
                         report.fetches.append(fetch)
                 continue
-            report.add(event, store(app, one.entry, one.source, event))
-            on_progress(Progress(event, ended, len(asked)))
+            fetch = _stored(app, one, event, report)
+            on_progress(Progress(fetch, ended, len(asked)))
     return report.done()
+
+
+def _stored(app: App, one: Asked, fetch: Fetch, report: _Report) -> Fetch:
+    """What was stored of an answer; nothing, and a failure, where a source breaks its contract."""
+    from digest.sources import FetchState  # noqa: PLC0415 -- needed to ingest only
+
+    try:
+        stored = store(app, one.entry, one.source, fetch)
+    except (TypeError, ValueError, AttributeError) as error:
+        note = f"gave papers that cannot be stored: {' '.join(str(error).split())[:200]}"
+        fetch = replace(fetch, state=FetchState.FAILED, papers=(), validators=(), note=note)
+        stored = store(app, one.entry, one.source, fetch)
+    report.add(fetch, stored)
+    return fetch
 
 
 def store(app: App, entry: str, source: Source, fetch: Fetch) -> Ingested:

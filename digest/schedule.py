@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 LOOK_FOR_DUE: Final = timedelta(minutes=1)
-ASK_SOURCES: Final = timedelta(minutes=20)
-"""Daily Papers fill until the evening; what has not changed costs a source one short answer."""
+ASK_SOURCES: Final = timedelta(minutes=5)
+"""How often is looked whether a source is due; when each is stands in the database."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ STOREYS: Final = (
     {"digest.delivery"},
     {"digest.app"},
     {"digest.ingest", "digest.news", "digest.letters", "digest.notices"},
-    {"digest.run", "digest.reopen"},
+    {"digest.backfill", "digest.run", "digest.reopen"},
     {"digest.schedule", "digest.workers", "digest.preview", "digest.web", "digest.doctor"},
     {"digest.testing"},
     {"digest.demo", "digest.cli"},

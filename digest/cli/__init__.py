@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from digest.cli import deliveries, keywords, look, readers, setup, work
+from digest.cli import deliveries, keywords, look, readers, setup, sources, work
 from digest.cli.examples import example
 from digest.errors import PaperDigestError
 
@@ -22,6 +22,8 @@ _ORDER: Final = (
     "demo",
     "init",
     "ingest",
+    "sources",
+    "backfill",
     "keywords",
     "subscribers",
     "preview",
@@ -116,7 +118,14 @@ app.command(
 )(setup.init)
 app.add_typer(keywords.app, name="keywords")
 app.add_typer(readers.app, name="subscribers")
-app.command(epilog=example("paper-digest ingest"))(work.ingest)
+app.command(epilog=example("paper-digest ingest", "paper-digest ingest --now"))(work.ingest)
+app.add_typer(sources.app, name="sources")
+app.command(
+    epilog=example(
+        "paper-digest backfill --source arxiv --since 2026-11-01",
+        "paper-digest backfill --source hf --since 2026-10-01 --until 2026-10-31",
+    )
+)(sources.backfill)
 app.command(epilog=example("paper-digest run", "paper-digest run --now"))(work.run)
 app.command(epilog=example("paper-digest serve", "paper-digest serve --port 8080"))(work.serve)
 app.command(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from digest.advice import advise
-from digest.cli.terminal import Steps, count
+from digest.cli.terminal import Steps, count, when
 from digest.errors import RelayError
 from digest.settings import mask_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
     from digest.app import App
     from digest.delivery import Sent
@@ -65,6 +65,10 @@ def ingest_stage(
         step.progress(progress.ended, progress.asked)
 
     report = ingest(house, now=now, on_progress=show)
+    if report.waiting and not report.fetches and not report.failed:
+        step.progress(0, 0)
+        step.end(_not_due(report, house.clock()))
+        return report, []
     papers = _distinct(report)
     step.progress(papers, papers)
     step.end(f"{count(papers, 'paper')} {_from_sources(report)}")
@@ -116,6 +120,13 @@ def send_stage(house: App, steps: Steps, to: str = "") -> list[Trouble]:
     return _refusals(done)
 
 
+def _not_due(report: IngestReport, now: datetime) -> str:
+    """That no source was asked, and when the next one is."""
+    moments = [moment for _, moment in report.waiting if moment]
+    following = f"; next {when(min(moments), 'UTC', now=now)}" if moments else ""
+    return f"no source has anything new yet{following}"
+
+
 def _distinct(report: IngestReport) -> int:
     """How many papers there are when those that share a name are one."""
     groups: dict[PaperId, set[PaperId]] = {}
@@ -148,6 +159,8 @@ def _troubles(report: IngestReport) -> list[Trouble]:
     for (label, note, failed), days in lacking.items():
         troubles.append(Trouble(f"{label} {note} ({_days(days)}); asked again next time", failed))
     for fetch in report.fetches:
+        if fetch.state.value == "ok" and fetch.note:
+            troubles.append(Trouble(f"{fetch.label} ({fetch.day}) {fetch.note}", failed=False))
         if fetch.skipped:
             number = count(len(fetch.skipped), "item")
             named = "; ".join(fetch.skipped[:_SHOWN])

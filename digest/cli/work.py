@@ -30,15 +30,22 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def ingest(*, quiet: Quiet = False) -> None:
+def ingest(
+    *,
+    now: Annotated[
+        bool, typer.Option("--now", help="Ask every source, also those that are not due.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
     """Ask the sources what is new; send nothing.
 
-    `run` and `serve` do this by themselves.
+    `run` and `serve` do this by themselves. Each source is asked when something new can be there:
+    `paper-digest sources` shows when that is.
     """
     from digest.app import open_app
 
     with open_app(settings()) as house, stages(quiet=quiet) as steps:
-        _, troubles = ingest_stage(house, steps)
+        _, troubles = ingest_stage(house, steps, now=now)
     end(troubles)
 
 
@@ -131,6 +138,8 @@ def _ask(house: App) -> None:
     from digest.ingest import ingest as ask
 
     report = ask(house)
+    if not report.fetches and not report.failed:
+        return  # none was due
     _log.info(
         "sources asked answers=%d new=%d changed=%d complete=%s",
         len(report.fetches), report.new, report.changed, report.complete,

@@ -122,6 +122,7 @@ class Polite:
         self._chance = chance
         self._guard = guard
         self._queues: dict[str, Queue] = {}
+        self.requests = 0
         self._down: dict[str, float] = {}
         self._failing: set[str] = set()
         self._contact = contact
@@ -294,6 +295,7 @@ class Polite:
             extensions["sni_hostname"] = target.host
             target = target.copy_with(host=self._guard(target.host))
         timeout = self._timeout(silence or self._limits.silence)
+        self.requests += 1
         request = self._client.build_request(
             "GET", target, headers=sent, extensions=extensions, timeout=timeout
         )

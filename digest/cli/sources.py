@@ -1,0 +1,277 @@
+"""`paper-digest sources` and `backfill`: how the sources fare, a trial, and filling in the past."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from digest.cli.environment import settings
+from digest.cli.examples import example
+from digest.cli.options import AsJson, Quiet, read_date
+from digest.cli.stages import stages
+from digest.cli.terminal import count, table, when
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from digest.app import App
+    from digest.backfill import BackfillReport, Step
+    from digest.papers import Paper
+    from digest.sources import Entry, Fetch, Source
+    from digest.store.sources import Answer
+
+_SHOWN: Final = 5
+
+app = typer.Typer(
+    help="See how each source fares; try one.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    epilog=example(
+        "paper-digest sources",
+        "paper-digest sources --json",
+        "paper-digest sources test arxiv:cs.CL",
+    ),
+)
+
+
+@app.callback()
+def sources(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """Show each source: its state, what it brought, the last good answer and the next try."""
+    if context.invoked_subcommand:
+        return
+    from digest.app import open_app
+
+    with open_app(settings()) as house:
+        rows = [_described(house, entry) for entry in house.sources]
+        zone, now = house.settings.zone, house.clock()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, default=_machine))
+        return
+    table(
+        ("source", "state", "list day", "papers", "last good", "next try", ""),
+        [_row(row, zone, now) for row in rows],
+        right=("papers",),
+    )
+
+
+def _described(house: App, entry: Entry) -> dict[str, Any]:
+    """One entry of DIGEST_SOURCES, for machines."""
+    from digest.ingest import next_try
+
+    since = house.clock().date() - timedelta(days=6)
+    answers = house.store.sources.answers(since, [entry.name])
+    newest, good = house.store.sources.newest().get(entry.name, (None, None))
+    return {
+        "source": entry.name,
+        "label": newest.label if newest else _label(entry),
+        "state": _state(newest) if newest else ("never asked" if entry.source else "misconfigured"),
+        "day": newest.day if newest else None,
+        "papers": good.papers if good else 0,
+        "papers_day": good.day if good else None,
+        "asked_at": newest.asked_at if newest else None,
+        "good_at": max((a.good_at for a in answers if a.good_at), default=None),
+        "next_try": next_try(house, entry),
+        "incomplete": sorted({answer.day for answer in answers if answer.lacking}),
+        "note": _note(newest) if newest else entry.problem,
+    }
+
+
+def _label(entry: Entry) -> str:
+    return entry.source.label if entry.source else entry.name
+
+
+def _state(answer: Answer) -> str:
+    return answer.said if answer.lacking else answer.state
+
+
+def _note(answer: Answer) -> str:
+    return answer.said_note if answer.lacking else answer.note
+
+
+def _row(row: dict[str, Any], zone: str, now: datetime) -> list[str]:
+    following = row["next_try"]
+    if following is None:
+        shown = "when it is mended" if row["state"] == "misconfigured" else ""
+    else:
+        shown = "now" if following <= now else when(following, zone, now=now)
+    missing = [day for day in row["incomplete"] if day != row["day"]]
+    note = f"{count(len(missing), 'day')} incomplete; " if missing else ""
+    return [
+        row["source"],
+        row["state"],
+        str(row["day"] or ""),
+        _papers(row),
+        when(row["good_at"], zone, now=now) if row["good_at"] else "never",
+        shown,
+        note + str(row["note"]),
+    ]
+
+
+def _papers(row: dict[str, Any]) -> str:
+    """How many papers the newest list day brought that brought any, and which one that was."""
+    if not row["papers_day"]:
+        return ""
+    on = "" if row["papers_day"] == row["day"] else f" ({row['papers_day']})"
+    return f"{row['papers']:,}{on}"
+
+
+def _machine(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _chosen(house: App, name: str) -> list[Entry]:
+    """The entries a name means: one of DIGEST_SOURCES, all of one kind, or one to be made now."""
+    from digest.sources import entries
+
+    wanted = name.strip()
+    same = [one for one in house.sources if one.name == wanted]
+    kind = [one for one in house.sources if one.name.partition(":")[0] == wanted]
+    return same or kind or entries([wanted], house.settings.source_options)
+
+
+@app.command(
+    name="test",
+    epilog=example("paper-digest sources test hf", "paper-digest sources test arxiv:cs.CL+cs.LG"),
+)
+def try_out(
+    name: Annotated[
+        str, typer.Argument(help="A source, as DIGEST_SOURCES names it.", show_default=False)
+    ],
+) -> None:
+    """Ask a source once for its newest list day, and show what came and what was odd.
+
+    Nothing is stored. The exit code is 1 where the answer was not complete.
+    """
+    from digest.app import open_app
+
+    complete = True
+    with open_app(settings()) as house:
+        for entry in _chosen(house, name):
+            if entry.source is None:
+                typer.echo(entry.problem, err=True)
+                complete = False
+            else:
+                complete &= _tried(house, entry.source)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def _tried(house: App, source: Source) -> bool:
+    """One question and what came of it; whether it was complete."""
+    from digest.sources import FetchState, Window
+
+    now = house.clock()
+    window = Window.last(1, now)
+    with house.polite() as client:
+        began = client.clock.monotonic()
+        found = list(islice(source.fetch(window, client), 1))
+        seconds = client.clock.monotonic() - began
+        asked = client.requests
+    if not found:
+        typer.echo(f"{source.label} has no list for {window.until} yet.")
+        return True
+    fetch = found[0]
+    note = f" ({fetch.note})" if fetch.note else ""
+    came = count(len(fetch.papers), "paper")
+    typer.echo(
+        f"{fetch.label}, {fetch.day}: {fetch.state.value}{note}, {came}, "
+        f"{count(asked, 'request')}, {seconds:.1f} s"
+    )
+    for paper in fetch.papers[:_SHOWN]:
+        typer.echo(f"  {paper.id}  {paper.title}")
+    if len(fetch.papers) > _SHOWN:
+        typer.echo(f"  and {len(fetch.papers) - _SHOWN:,} more")
+    odd = list(_odd(fetch, now))
+    for line in odd:
+        typer.echo(f"  odd: {line}")
+    if fetch.papers and not odd:
+        typer.echo("  nothing odd")
+    if fetch.state is FetchState.THROTTLED and fetch.retry_at:
+        zone = house.settings.zone
+        typer.echo(f"  it wants to be asked again {when(fetch.retry_at, zone, now=now)}")
+    return fetch.state.complete
+
+
+def _odd(fetch: Fetch, now: datetime) -> Iterable[str]:
+    """What an operator may want to know of the papers of an answer."""
+    yield from fetch.skipped[:_SHOWN]
+    if len(fetch.skipped) > _SHOWN:
+        yield f"{len(fetch.skipped) - _SHOWN:,} more items were no papers"
+    checks: tuple[tuple[str, Callable[[Paper], bool]], ...] = (
+        ("no abstract", lambda paper: not (paper.abstract or paper.summary)),
+        ("no authors", lambda paper: not paper.authors),
+        ("no link", lambda paper: not paper.url),
+        ("no date", lambda paper: paper.published_at is None and fetch.source != "arxiv"),
+        ("a date ahead", lambda paper: bool(paper.published_at and paper.published_at > now)),
+    )
+    for what, lacks in checks:
+        yield from _counted(what, [paper for paper in fetch.papers if lacks(paper)])
+    other = {one.day for paper in fetch.papers for one in paper.listings} - {fetch.day}
+    if other and fetch.source == "hf":
+        yield f"listed on other days too: {', '.join(map(str, sorted(other)[:_SHOWN]))}"
+
+
+def _counted(what: str, papers: Sequence[Paper]) -> Iterable[str]:
+    if papers:
+        has = "has" if len(papers) == 1 else "have"
+        yield f"{count(len(papers), 'paper')} {has} {what}, as {papers[0].id}"
+
+
+def backfill(
+    *,
+    source: Annotated[
+        str,
+        typer.Option("--source", metavar="NAME", help="As in DIGEST_SOURCES; arxiv means all."),
+    ],
+    since: Annotated[
+        date, typer.Option(parser=read_date, metavar="DATE", help="The first list day.")
+    ],
+    until: Annotated[
+        date | None,
+        typer.Option(parser=read_date, metavar="DATE", help="The last one; without it, today."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Fill in the list days of the past.
+
+    Asks as politely as always, so a month of arXiv takes minutes. Stopped or run again, it goes
+    on where it was. What comes is in the archive; it floods nobody's mail.
+    """
+    from digest.app import open_app
+    from digest.backfill import backfill as fill
+
+    with open_app(settings()) as house, stages(quiet=quiet) as steps:
+        last = until or house.clock().date()
+        if not since <= last <= house.clock().date():
+            raise typer.BadParameter(
+                f"from {since} to {last} there is no day that has been", param_hint="--since"
+            )
+        reports: list[tuple[str, BackfillReport]] = []
+        for entry in _chosen(house, source):
+            step = steps.step("Back-fill", f"{entry.name} from {since} to {last}")
+
+            def show(at: Step, bar: Any = step) -> None:  # noqa: ANN401 -- a bar of this loop
+                bar.progress(at.done, at.days)
+
+            report = fill(house, entry, since, last, on_step=show)
+            step.end(_filled(entry.name, report))
+            reports.append((entry.name, report))
+    for name, report in reports:
+        for fetch in report.incomplete:
+            said = fetch.note or f"is {fetch.state.value}"
+            typer.echo(f"{name}, {fetch.day}: {fetch.label} {said}", err=True)
+    if any(report.incomplete for _, report in reports):
+        typer.echo("Run the same command again: it asks only for what is missing.", err=True)
+        raise typer.Exit(1)
+
+
+def _filled(name: str, report: BackfillReport) -> str:
+    had = f", {report.had} of them there already" if report.had else ""
+    stopped = f"; stopped: it {report.stopped}" if report.stopped else ""
+    came = f"{count(report.new, 'new paper')}, {report.changed:,} changed"
+    return f"{name}: {count(report.days, 'day')}{had}, {came}{stopped}"
