@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from digest.match import desk, match, trees
+from digest.match import match
 from digest.match.audience import Audience
+from digest.match.desk import Desk
 from digest.match.engine import Engine
 from digest.match.stored import store
 from digest.papers import Author, Paper, PaperId, Signals
@@ -114,12 +115,25 @@ def test_the_best_of_a_large_shelf_are_those_found_one_by_one(top: int) -> None:
     assert answered(shelf(), stored, top) == [matched[:top] for matched in literally()]
 
 
-def test_blocks_and_tiles_of_any_size_answer_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "_BLOCK", 7)
-    monkeypatch.setattr(desk, "_TILE", 1300)
-    monkeypatch.setattr(trees, "_CELLS", 1100)
-    stored = [store(profile) for profile in audience()]
-    assert answered(shelf(), stored, 20) == [matched[:20] for matched in literally()]
+def test_a_crowd_of_several_blocks_is_answered_as_each_of_it() -> None:
+    stored = [store(profile) for profile in audience()] * 300
+    engine = Engine(shelf(), now=NOW)
+    assert len(Desk(Audience(stored), engine.index, engine.best, engine.rarity).blocks()) > 1
+    answer = engine.answer(stored, top=20)
+    first = [answer.of(n) for n in range(60)]
+    assert all(answer.of(n) == first[n % 60] for n in range(len(stored)))
+
+
+def test_thousands_of_trees_of_one_shape_are_scored_one_by_one() -> None:
+    pairs = [f"{a} {b}" for a in WORDS for b in WORDS if a != b]
+    texts = [f"{pair}^{weight}" for pair in pairs for weight in range(2, 22)]
+    stored = [store(Profile(text)) for text in texts]
+    answer = Engine(shelf(), now=NOW).answer(stored, top=3)
+    some = range(0, len(texts), 997)
+    expected = match(shelf(), [Profile(texts[n]) for n in some], now=NOW)
+    assert [[(shelf()[place].number, score) for place, score in answer.of(n)] for n in some] == [
+        [(each.paper, each.score) for each in matched[:3]] for matched in expected
+    ]
 
 
 def test_sums_that_do_not_fit_sixteen_bits_are_right() -> None:
@@ -151,13 +165,12 @@ def test_an_audience_changes_in_place() -> None:
     assert now[1] == []
 
 
-def test_what_nobody_asks_for_any_more_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("digest.match.audience._HOLES_KEPT", 10)
+def test_what_nobody_asks_for_any_more_is_forgotten() -> None:
     people = Audience(["1000=routing", "1000=sparse"])
-    for number in range(500):
+    for number in range(70_000):
         people.put(0, f"1000=word{number}\n1000=sparse")
-    assert len(people.numbers) < 40
-    assert len(people.programs) < 40
+    assert len(people.numbers) < 70_000
+    assert len(people.programs) < 70_000
     assert answered(shelf(), people, 3)[1] == answered(shelf(), ["1000=sparse"], 3)[0]
 
 
