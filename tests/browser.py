@@ -60,7 +60,7 @@ UNNAMED: Final = """() => {
 }"""
 
 SMALL: Final = """() => {
-  const controls = document.querySelectorAll("button, select, input, textarea");
+  const controls = document.querySelectorAll("button:not(.inline), select, input, textarea");
   return [...controls].filter((at) => {
     const target = at.type === "checkbox" ? at.closest("label") : at;
     const box = target.getBoundingClientRect();

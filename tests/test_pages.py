@@ -104,6 +104,8 @@ def every_page(house: House) -> dict[str, str]:
         "front": house.pages.url + "/digest/",
         "answer": house.pages.url + "/digest/?q=mixture+of+experts%0Aunlearning+-image",
         "mistake": house.pages.url + "/digest/" + wrong,
+        "nothing": house.pages.url + "/digest/?q=unlerning%0Aagents",
+        "settings": house.pages.url + "/digest/settings",
         "manage": house.path(Purpose.MANAGE),
         "leave": house.path(Purpose.UNSUBSCRIBE),
         "pause": house.path(Purpose.PAUSE),
@@ -114,7 +116,8 @@ def every_page(house: House) -> dict[str, str]:
 
 
 PAGES: Final = (
-    "front", "answer", "mistake", "manage", "leave", "pause", "preview", "preview mistake",
+    "front", "answer", "mistake", "nothing", "settings", "manage", "leave", "pause",
+    "preview", "preview mistake",
 )  # fmt: skip
 
 
@@ -154,6 +157,15 @@ class TestTheAnswer:
         assert page.input_value("#q") == 'agents\n"machine unlearning"'
         assert page.locator("#q[aria-invalid]").count() == 0
         assert page.evaluate("document.activeElement.id") == "q"
+
+    def test_a_line_that_brings_nothing_is_mended_with_one_tap(
+        self, house: House, page: Page
+    ) -> None:
+        page.goto(house.pages.url + "/digest/")
+        page.fill("#q", "agents\nunlerning")
+        page.get_by_role("button", name="unlearning").click()
+        page.wait_for_selector("#answer th:text-is('unlearning')")
+        assert page.input_value("#q") == "agents\nunlearning"
 
     def test_a_starter_fills_the_field(self, house: House, page: Page) -> None:
         page.goto(house.pages.url + "/digest/")

@@ -1,34 +1,32 @@
-"""The live answer: what a keyword text would have brought in the last thirty days. Pure."""
+"""The live answer as a page shows it: headline, bars, what each line brings, a sample. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.compose import compose
 from digest.match import match
 from digest.preview import without_mistakes
 from digest.selection import select
+from digest.volume import DAYS, Recent, day_of, detail, headline, remark, volume
 from digest.web.preferences import Mistake, mistakes
 from subscribers.profile import Layout, Profile
 from subscribers.query import check
 from subscribers.subscriber import Subscriber
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from datetime import date
 
     from digest.compose import Card
-    from digest.match import Match
     from digest.papers import Paper
+    from digest.volume import LineVolume, Volume
 
-DAYS: Final = 30
 SAMPLE: Final = 5
 COLUMN: Final = 16.0
 """Width of a day in the chart, whose box is 480 by 56."""
-TOO_MANY: Final = 30
-_WEEKEND: Final = 5
-_MANY_OF_HUNDRED: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +41,47 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """Another way to write a line: its row as it would be, its words, and how many it finds."""
+
+    row: int
+    line: str
+    text: str
+    papers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the text, how many papers it found, and a remark where one helps."""
+    """One line of the text, how many papers it found, a remark and other ways where they help.
+
+    `asks` stands before the ways: "Did you mean", "Narrower:". An exclusion finds nothing.
+    """
 
     text: str
-    count: int
+    count: int | None
     remark: str = ""
+    asks: str = ""
+    ways: tuple[Way, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Everything the page says about a keyword text.
 
-    `volume` is the headline, `detail` the sentence under it; `bars`, `bar_width` wide, is empty
-    where there is nothing to draw. `good_text` is the text without its mistakes.
+    `bars`, `bar_width` wide, is empty where there is nothing to draw. `good_text` is the text
+    without its mistakes.
     """
 
     volume: str
     detail: str
     bars: tuple[Bar, ...] = ()
     first: date | None = None
-    busiest: tuple[int, date] | None = None
+    busiest: tuple[date, int] | None = None
     last: date | None = None
     rows: tuple[Row, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     good_text: str = ""
-    bar_width: float = 0.0
+    bar_width: float = round(COLUMN * 0.8, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,77 +103,38 @@ class Sample:
     nothing: str
 
 
-@dataclass(frozen=True, slots=True)
-class Month:
-    """The papers an answer is counted over: those announced within `DAYS` days of `today`."""
-
-    papers: tuple[Paper, ...]
-    first: date
-    today: date
-
-    @classmethod
-    def of(cls, papers: Sequence[Paper], today: date) -> Month:
-        """The month up to today; shorter where the oldest paper is younger."""
-        earliest = today - timedelta(days=DAYS - 1)
-        kept = tuple(paper for paper in papers if earliest <= day_of(paper) <= today)
-        return cls(kept, min(map(day_of, kept), default=today), today)
-
-    @property
-    def days(self) -> tuple[date, ...]:
-        """Every date of it, weekends too."""
-        return tuple(
-            self.first + timedelta(days=past) for past in range((self.today - self.first).days + 1)
-        )
-
-
-def day_of(paper: Paper) -> date:
-    """The list day a paper counts for."""
-    if paper.announced_on is not None:
-        return paper.announced_on
-    return paper.first_seen_at.date() if paper.first_seen_at else date.min
-
-
-def answer(text: str, month: Month, *, limit: int, now: datetime) -> Answer:
-    """What the text brings; its wrong lines are left out and named."""
-    good, wrong = without_mistakes(text)[0], mistakes(text)
-    if check(good)[0].is_empty:
+def answer(profile: Profile, recent: Recent) -> Answer:
+    """What a profile brings; its wrong lines are left out and named."""
+    good, wrong = without_mistakes(profile.text)[0], mistakes(profile.text)
+    found = volume(profile, recent)
+    if found.is_top_ten:
         if wrong:
             return Answer("Not yet a question", "Mend the line below.", mistakes=wrong)
-        return Answer(
-            "The 10 papers people talk about, every weekday",
-            "Ranked by upvotes, comments and stars. Add a topic at any time.",
-        )
-    (found,) = match(month.papers, [Profile(text=good, limit=0)], now=now)
-    by_number = {paper.number: paper for paper in month.papers}
-    total, days = len(found), len(month.days)
-    per_day = total / max(1, sum(day.weekday() < _WEEKEND for day in month.days))
-    counts = dict.fromkeys(month.days, 0)
-    for one in found:
-        counts[day_of(by_number[one.paper])] += 1
+        return Answer(headline(found), detail(found))
+    last = recent.span[-1]
     return Answer(
-        volume=_volume(total, per_day, days),
-        detail=_detail(total, per_day, month, limit=limit, wrong=wrong),
-        bars=_bars(counts) if total else (),
-        first=month.today - timedelta(days=DAYS - 1),
-        busiest=max((count, day) for day, count in counts.items()) if total else None,
-        last=month.today,
-        rows=_rows(good, found),
+        volume=headline(found),
+        detail=detail(found),
+        bars=_bars(found),
+        first=last - timedelta(days=DAYS - 1),
+        busiest=found.busiest,
+        last=last,
+        rows=(*(_row(line, found) for line in found.lines), *_left_out(found)),
         mistakes=wrong,
         good_text=good,
-        bar_width=round(COLUMN * 0.8, 1),
     )
 
 
-def sample(good_text: str, month: Month, *, now: datetime) -> Sample:
+def sample(good_text: str, recent: Recent) -> Sample:
     """The first papers of the newest day's mail for that text, in the mail's own words."""
-    newest = max(map(day_of, month.papers), default=None)
+    newest = max(filter(None, map(day_of, recent.papers)), default=None)
     if newest is None:
         return Sample("The next mail", (), "No papers are here yet. Come back in a little while.")
-    day = [paper for paper in month.papers if day_of(paper) == newest]
+    day = [paper for paper in recent.papers if day_of(paper) == newest]
     reader = Subscriber("", profiles=(Profile(good_text),), layout=Layout.COMPACT)
     by_number = {paper.number: paper for paper in day}
-    found = match(day, reader.profiles, now=now)
-    selection = select(reader, by_number, found, until=now, looked_at=len(day))
+    found = match(day, reader.profiles, now=recent.now)
+    selection = select(reader, by_number, found, until=recent.now, looked_at=len(day))
     digest = compose(reader, selection, by_number)
     cards = [card for group in digest.groups for card in group.cards]
     return Sample(
@@ -180,14 +154,19 @@ def card_of(card: Card) -> SampleCard:
     )
 
 
-def matching(text: str, month: Month, *, now: datetime) -> list[Paper]:
-    """The month's papers that the text finds (all of them for no text), newest first."""
+def matching(text: str, recent: Recent) -> list[Paper]:
+    """The recent papers that the text finds (all of them for no text), newest first."""
     good, _ = without_mistakes(text)
-    papers = {paper.number: paper for paper in month.papers}
+    papers = {paper.number: paper for paper in recent.papers}
     if not check(good)[0].is_empty:
-        (found,) = match(month.papers, [Profile(good, limit=0)], now=now)
+        (found,) = match(recent.papers, [Profile(good, limit=0)], now=recent.now)
         papers = {one.paper: papers[one.paper] for one in found}
-    return sorted(papers.values(), key=lambda paper: (day_of(paper), paper.number), reverse=True)
+    return sorted(papers.values(), key=_newest_first)
+
+
+def _newest_first(paper: Paper) -> tuple[int, int]:
+    day = day_of(paper)
+    return (-day.toordinal() if day else 0, -paper.number)
 
 
 def pieces(text: str, marks: Sequence[tuple[int, int]]) -> tuple[tuple[str, bool], ...]:
@@ -201,64 +180,46 @@ def pieces(text: str, marks: Sequence[tuple[int, int]]) -> tuple[tuple[str, bool
     return tuple(piece for piece in cut if piece[0])
 
 
-def _volume(total: int, per_day: float, days: int) -> str:
-    if not total:
-        return f"Nothing in the last {_days(days)}"
-    if per_day >= 0.95:  # noqa: PLR2004 -- rounds to one
-        return f"About {_papers(round(per_day))} a day"
-    if per_day * 5 >= 0.95:  # noqa: PLR2004 -- five weekdays
-        return f"About {_papers(round(per_day * 5))} a week"
-    return f"About {_papers(total)} a month"
-
-
-def _detail(
-    total: int, per_day: float, month: Month, *, limit: int, wrong: tuple[Mistake, ...]
-) -> str:
-    counted = f"Counted without line {wrong[0].line}. " if wrong else ""
-    if not total:
-        return counted + "You would hear from us only when something turns up."
-    best = f"Your mail holds the best {limit} of each day" if limit else "Your mail holds them all"
-    if per_day > TOO_MANY:
-        return f"{counted}More than anybody reads. {best}, the rest is one tap away."
-    span, papers = _days(len(month.days)), len(month.papers)
-    return f"{counted}{total:,} in the last {span}, out of {papers:,}. {best}."
-
-
-def _days(number: int) -> str:
-    return "day" if number == 1 else f"{number} days"
-
-
-def _papers(number: int) -> str:
-    return "1 paper" if number == 1 else f"{number:,} papers"
-
-
-def _bars(counts: Mapping[date, int]) -> tuple[Bar, ...]:
-    highest = max(counts.values())
-    last = max(counts)
+def _bars(found: Volume) -> tuple[Bar, ...]:
+    if found.busiest is None:
+        return ()
+    highest, last = found.busiest[1], found.counts[-1][0]
     bars = []
-    for day, count in counts.items():
+    for day, count in found.counts:
         height = round(50 * count / highest, 1)
         place = DAYS - 1 - (last - day).days
-        bars.append(
-            Bar(day, count, round((place + 0.1) * COLUMN, 1), round(54 - height, 1), height)
-        )
+        x = round((place + 0.1) * COLUMN, 1)
+        bars.append(Bar(day, count, x, round(54 - height, 1), height))
     return tuple(bar for bar in bars if bar.count)
 
 
-def _rows(good: str, found: Sequence[Match]) -> tuple[Row, ...]:
-    query, _ = check(good)
-    brought: dict[int, int] = {}
-    for one in found:
-        for number in {one.line, *one.also_lines}:
-            brought[number] = brought.get(number, 0) + 1
-    rows = []
-    for line in query.lines:
-        count = brought.get(line.number, 0)
-        share = round(100 * count / len(found)) if found else 0
-        remark = ""
-        if not count:
-            remark = "Brings nothing."
-        elif len(query.lines) > 1 and share >= _MANY_OF_HUNDRED and len(found) > TOO_MANY * 5:
-            remark = f"{share} of 100 come from this line. Add a word to narrow it."
-        rows.append(Row(line.text, count, remark))
-    return tuple(rows)
+def _row(line: LineVolume, found: Volume) -> Row:
+    offers = line.instead or line.narrower
+    said = remark(line, found)
+    asks = ""
+    if offers:  # the offers themselves are buttons
+        asks = "Did you mean" if line.instead else "Narrower:"
+        said = said.partition(asks)[0].strip()
+    cuts = [
+        f"{one.papers:,} left out by {one.text}."
+        for one in found.left_out
+        if one.papers and one.line == line.number
+    ]
+    typed = found.text.split("\n")[line.row - 1]
+    ways = tuple(
+        # A line may share its row with others, with commas between.
+        Way(line.row, typed.replace(line.text, offer.text, 1), offer.text, offer.papers)
+        if line.text in typed
+        else Way(line.row, offer.text, offer.text, offer.papers)
+        for offer in offers
+    )
+    return Row(line.text, line.papers, " ".join(filter(None, (*cuts, said))), asks, ways)
+
+
+def _left_out(found: Volume) -> tuple[Row, ...]:
+    """What the exclusions of the whole profile keep out; those of a line stand in its text."""
+    return tuple(
+        Row(one.text, None, f"{one.papers:,} left out of everything.")
+        for one in found.left_out
+        if one.papers and not one.line
+    )

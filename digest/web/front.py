@@ -15,12 +15,12 @@ from digest.web.answer import answer, sample
 from digest.web.limits import network_of
 from digest.web.pages import Form, form, typed
 from digest.web.signup import Asked, Refusal, read
-from subscribers.profile import DEFAULT_LIMIT
+from subscribers.profile import Profile
 from subscribers.subscriber import MAX_ADDRESS
 
 if TYPE_CHECKING:
     from digest.app import App
-    from digest.web.answer import Month
+    from digest.volume import Recent
     from digest.web.limits import Limits
     from digest.web.months import Months
     from digest.web.pages import Pages
@@ -43,12 +43,12 @@ class Front:
 
     def answered(self, query: str) -> dict[str, Any]:
         """What a template wants to know of a keyword text."""
-        now, month = self.app.clock(), self.months.current()
-        found = answer(query, month, limit=DEFAULT_LIMIT, now=now)
+        recent = self.months.current()
+        found = answer(Profile(query), recent)
         return {
             "query": query,
             "answer": found,
-            "sample": sample(found.good_text, month, now=now),
+            "sample": sample(found.good_text, recent),
             "key": urlencode({"q": found.good_text}),
         }
 
@@ -138,8 +138,8 @@ def _edited(asked: Asked, posted: Form) -> Asked:
     return replace(asked, text=text, address=posted["email"], problem="")
 
 
-def _run_by(app: App, month: Month) -> str:
-    labels = sorted({listing.label for paper in month.papers for listing in paper.listings})
+def _run_by(app: App, recent: Recent) -> str:
+    labels = sorted({listing.label for paper in recent.papers for listing in paper.listings})
     place = f"Run by {app.settings.sender_name}"
     if not labels:
         return f"{place}."

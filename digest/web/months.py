@@ -1,36 +1,63 @@
-"""The month the live answer is counted over, kept in memory for a minute."""
+"""The papers the live answer is counted over: indexed once, made anew when papers have come."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from digest.web.answer import DAYS, Month
+from digest.errors import PaperDigestError
+from digest.volume import DAYS, Recent
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
     from digest.app import App
 
-FRESH: Final = timedelta(seconds=60)
+_log = logging.getLogger(__name__)
+LOOK_AGAIN: Final = timedelta(seconds=60)
 
 
 class Months:
-    """The papers of the last thirty days, read again when they are older than a minute."""
+    """The last thirty days (UTC) of an installation, safe to ask from several threads.
+
+    The first one who asks waits for the index; from then on it is made anew beside the answers,
+    so nobody waits again.
+    """
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._lock = threading.Lock()
-        self._read: tuple[datetime, Month] | None = None
+        self._made: tuple[Recent, tuple[str, date]] | None = None
+        self._looked: datetime | None = None
 
-    def current(self) -> Month:
-        """The month up to today (UTC)."""
+    def current(self) -> Recent:
+        """The newest index there is; at most a minute and one making behind the database."""
         now = self._app.clock()
         with self._lock:
-            if self._read is None or not timedelta() <= now - self._read[0] < FRESH:
-                today = now.date()
-                first = today - timedelta(days=DAYS - 1)
-                papers = self._app.store.papers.between(first, today + timedelta(days=1))
-                self._read = now, Month.of(papers, today)
-            return self._read[1]
+            if self._made is None:
+                self._made = self._make(now)
+            elif self._looked is None or not timedelta() <= now - self._looked < LOOK_AGAIN:
+                threading.Thread(target=self._remake, args=[now], daemon=True).start()
+            else:
+                return self._made[0]
+            self._looked = now
+            return self._made[0]
+
+    def _make(self, now: datetime) -> tuple[Recent, tuple[str, date]]:
+        store, today = self._app.store, now.date()
+        state = store.archive.revision(), today
+        papers = store.papers.between(today - timedelta(days=DAYS - 1), today + timedelta(days=1))
+        return Recent(papers, today=today, now=now), state
+
+    def _remake(self, now: datetime) -> None:
+        try:
+            if self._made and self._made[1] == (self._app.store.archive.revision(), now.date()):
+                return
+            made = self._make(now)
+        except PaperDigestError as error:
+            _log.error("live answer keeps its old papers: %s", error)
+            return
+        with self._lock:
+            self._made = made

@@ -19,7 +19,7 @@ from digest.web.pages import typed
 
 if TYPE_CHECKING:
     from digest.app import App
-    from digest.web.answer import Month
+    from digest.volume import Recent
     from digest.web.months import Months
 
 FEED_LENGTH: Final = 100
@@ -59,9 +59,9 @@ def public_routes(app: App, months: Months) -> APIRouter:
     return routes
 
 
-def _feed(app: App, query: str, kind: str, month: Month) -> Feed:
+def _feed(app: App, query: str, kind: str, recent: Recent) -> Feed:
     now, home = app.clock(), app.settings.public_url
-    papers = matching(query, month, now=now)[:FEED_LENGTH]
+    papers = matching(query, recent)[:FEED_LENGTH]
     key = f"?{urlencode({'q': query})}" if query else ""
     named = f": {' · '.join(query.splitlines())}" if query else ""
     return Feed(
