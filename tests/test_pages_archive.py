@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from loopback import serving
 from digest import papers
 from digest.app import App
 from digest.ingest import ingest
+from digest.papers import Signals
 from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
@@ -33,6 +34,7 @@ PATHS: Final = {
     "search": "/search?q=mixture+of+experts%0Aunlearning+-image",
     "nothing asked": "/search",
     "nothing found": "/search?q=zebrafish",
+    "paper": "/paper/arxiv:2611.90001",
     "mistake": "/search?q=agents%0A%22machine+unlearning",
 }
 
@@ -66,6 +68,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with open_store(settings.database_url) as store:
         app = App(settings, store, lambda: start)
         ingest(app)
+        # An evening later it has more votes, so that there is something to draw.
+        (number,) = filter(None, [store.archive.number_of("arxiv:2611.90001")])
+        liked = store.papers.by_numbers([number])[number]
+        voted = replace(liked, signals=Signals(90, 9, 1400), listings=liked.listings[:1])
+        store.papers.ingest([voted], start + timedelta(hours=9))
         with serving(create_app(app)) as site:
             yield House(app, site.url)
 

@@ -29,6 +29,7 @@ from digest.web.manage import manage_routes
 from digest.web.months import Months
 from digest.web.online import online_routes
 from digest.web.pages import Pages
+from digest.web.paper import paper_routes
 from digest.web.pause import pause_routes
 from digest.web.public import public_routes
 from digest.web.search import search_routes
@@ -68,6 +69,7 @@ def create_app(app: App) -> FastAPI:
         kept = Kept(app.store.archive.revision)
         web.include_router(archive_routes(app, pages, kept))
         web.include_router(search_routes(app, pages, kept))
+        web.include_router(paper_routes(app, pages, kept))
     web.add_middleware(Guard, base=base, https=public.scheme == "https")
     return web
 

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annotation
 from starlette.responses import HTMLResponse
 
-from digest.phrases import counted
+from digest.phrases import counted, date_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ class Pages:
     """Renders pages; `base` is the path the application stands under, "" at the root."""
 
     def __init__(self, templates: Path, *, base: str, brand: str, overlay: Path | None) -> None:
+        self.base = base
         folders = [templates / "web"] if overlay is None else [overlay / "web", templates / "web"]
         self._environment = Environment(
             loader=FileSystemLoader(folders),
@@ -37,6 +38,7 @@ class Pages:
         self._environment.globals.update(base=base, brand=brand, brand_first=first, brand_last=last)
         self._environment.filters["figure"] = lambda number: f"{number:,}"
         self._environment.filters["count"] = counted
+        self._environment.filters["date"] = date_words
         self._environment.filters["day"] = lambda day: f"{day.day} {day:%b}"
 
     def html(self, template: str, **values: object) -> str:

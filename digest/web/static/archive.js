@@ -2,7 +2,7 @@
 // lost; and they can be switched off (WCAG 2.1.4), which this browser remembers.
 "use strict";
 (() => {
-  const titles = [...document.querySelectorAll(".listing h2 a")];
+  const titles = [...document.querySelectorAll(".listing h2 a, .listing h3 a")];
   const told = document.getElementById("keys");
   const links = {"[": "earlier", "]": "later", p: "previous", n: "next"};
   const at = (name) => document.querySelector(`a[data-key=${name}]`);
