@@ -46,7 +46,7 @@ def online(app: App, delivery_id: str) -> str:
         raise LinkError("This digest is not kept any more.") from error
     papers = app.store.papers.by_numbers(selection.papers)
     anonymous = replace(reader, address="", came_from="", name="")
-    links = DigestLinks(home=app.settings.public_url)
+    links = DigestLinks(home=_home(app))
     return app.renderer.digest(compose(anonymous, selection, papers), links).html
 
 
@@ -56,4 +56,9 @@ def mail_of(app: App, text: str) -> str:
     reader = stranger(app, without_mistakes(text)[0], now)
     (considered,) = consider(app, [reader], now)
     digest = compose(replace(reader, address=""), considered.selection, considered.papers)
-    return app.renderer.digest(digest, DigestLinks(home=app.settings.public_url)).html
+    return app.renderer.digest(digest, DigestLinks(home=_home(app))).html
+
+
+def _home(app: App) -> str:
+    """Where whoever reads a mail on the web gets their own; never empty, as in a mail."""
+    return app.settings.public_url or "/"
