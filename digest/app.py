@@ -66,7 +66,9 @@ class App:
             settings.smtp_url,
             user=settings.smtp_user,
             password=settings.smtp_password,
+            token_command=settings.smtp_token_command,
             hostname=settings.hostname,
+            connections=settings.smtp_connections,
         )
 
     @cached_property

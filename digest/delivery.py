@@ -1,7 +1,8 @@
 """Sending what is frozen: lease, build, intent, dot, settle. Nothing is lost silently.
 
-One sender at a time, kept by a lock file beside a SQLite database. What a sender that died left
-behind is recovered at the start: leased is sent, sending is unknown and shown.
+One sender at a time, kept by a lock file beside a SQLite database and by a lock of a PostgreSQL
+server. What a sender that died left behind is recovered at the start: leased is sent, sending is
+unknown, and shown, sent again or dropped as the installation has it.
 """
 
 from __future__ import annotations
@@ -9,134 +10,285 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import threading
+from collections import Counter, deque
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from digest.channels import Outcome, Reply
-from digest.errors import Conflict, RelayError, StoreError, StoreRestored
+from digest.channels import Outcome, Outgoing, Reply, Stage
+from digest.errors import (
+    Conflict,
+    RelayError,
+    RelayUnreachable,
+    StoreRestored,
+    StoreUnavailable,
+)
+from digest.pace import Pace
+from digest.pool import Builder, Pool, Sent
+from digest.store.journal import Journal, Settled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from digest.channels import Channel, Connection
+    from digest.channels import Channel
+    from digest.pace import Rate
     from digest.store import Store
     from digest.store.deliveries import Delivery
 
-BATCH: Final = 50
+__all__ = ["Builder", "Outgoing", "Report", "Sending", "Sent", "Unknown", "send_all"]
+
+BATCH: Final = 200
 BACK_OFF: Final = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120))
 """How long a 4xx waits before the next attempt; the last one again and again, until it expires."""
+ALL_REFUSED: Final = 10
+"""So many messages of an issue refused for what they are, and none taken: the issue is paused."""
+ALL_RECIPIENTS_REFUSED: Final = 50
+"""The same for recipients: that many strangers in a row are a relay that does not relay for us."""
+ALL_UNANSWERED: Final = 5
+"""So many fresh connections that broke after the dot: going on would make more unknowns."""
+_LOCK: Final = 0x70617065725F6467
+"""The name of the sender's lock on a PostgreSQL server: any number nobody else has."""
+
+
+class Unknown(StrEnum):
+    """What to do about a message that may or may not have been delivered."""
+
+    HOLD = "hold"
+    """Show it, and count it as sent until somebody decides."""
+    RESEND = "resend"
+    """Send it again: a reader may get it twice. Its Message-ID is the same."""
+    DROP = "drop"
+    """Let go of it; its papers are offered again in the next digest."""
+
+    @property
+    def state(self) -> str:
+        """The delivery's state that this makes of it."""
+        return {"hold": "unknown", "resend": "ready", "drop": "dropped"}[self.value]
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message ready for the wire."""
+class Sending:
+    """How an installation sends: its policy for unknowns, and its pace."""
 
-    sender: str
-    to: str
-    message: bytes
+    on_unknown: Unknown = Unknown.HOLD
+    relay_rates: tuple[Rate, ...] = ()
+    domain_rates: dict[str, tuple[Rate, ...]] = field(default_factory=dict)
+    rest: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """One attempt and what came of it."""
+class Report:
+    """What came of a run: how many attempts ended how, and what stopped it, if anything did.
 
-    delivery: Delivery
-    reply: Reply
+    `paused` are the issues that were paused because nothing of them was taken, `held` says why
+    something waits although the relay is there, and `refused` are the recipients that the relay
+    will never have (of an issue it refused as a whole: none).
+    """
 
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    paused: tuple[int, ...] = ()
+    held: str = ""
+    refused: tuple[Sent, ...] = ()
 
-class _IntentLostError(StoreError):
-    """Somebody else has the delivery now: it must not be sent from here."""
+    @property
+    def attempts(self) -> int:
+        """How many attempts were made."""
+        return self.outcomes.total()
 
 
 def send_all(
     store: Store,
     channel: Channel,
-    build: Callable[[Delivery], Outgoing],
+    builder: Builder,
     clock: Callable[[], datetime],
     *,
+    sending: Sending | None = None,
     on_sent: Callable[[Sent], None] = lambda _: None,
     ending: Callable[[], bool] = lambda: False,
-) -> tuple[Sent, ...]:
-    """Send everything that waits, and say what became of each.
+) -> Report:
+    """Send everything that waits, and say what came of it.
 
-    Ends early, with everything settled or free again, when `ending` says so. Raises
-    RelayUnreachable or RelayRefused when the relay is not to be had (nothing is lost),
+    `on_sent` is told of each attempt. Ends early, with everything settled or free again, when
+    `ending` says so. Raises RelayUnreachable or RelayRefused when the relay is not to be had
+    (nothing is lost), StoreUnavailable when the log cannot be written (nothing is sent then),
     Conflict when another sender is at work, StoreRestored for an old copy of the database.
     """
-    if not store.deliveries.waiting(clock()):
-        return ()
-    with _only_sender(store.database.path) as guard:
-        guard.check(store.deliveries.newest())
-        store.deliveries.recover(clock())
-        owner = secrets.token_hex(8)
-        sent: list[Sent] = []
-        connection: Connection | None = channel.open()
+    if not store.outbox.waiting(clock()):
+        return Report()
+    sending = sending or Sending()
+    with _only_sender(store) as guard:
+        guard.keep(store.outbox.newest())
+        store.outbox.recover(clock(), sending.on_unknown.state)
+        run = _Run(store, channel, builder, clock, sending)
         try:
-            while not ending():
-                batch = store.deliveries.lease(owner, BATCH, clock())
-                if not batch:
-                    break
-                for position, delivery in enumerate(batch):
-                    if connection is None or not connection.usable:
-                        connection = _again(store, channel, batch[position:], owner)
-                    reply = _send(store, connection, delivery, owner, build, clock)
-                    sent.append(Sent(delivery, reply))
-                    on_sent(sent[-1])
-        finally:
-            if connection is not None:
-                connection.close()
-            guard.keep(store.deliveries.newest())
-    return tuple(sent)
+            run.go(on_sent, ending)
+        except RelayError as error:
+            store.outbox.note(str(error))
+            raise
+        store.outbox.note(run.held)
+        store.outbox.close_issues()
+    return run.report
 
 
-def _again(store: Store, channel: Channel, rest: list[Delivery], owner: str) -> Connection:
-    """A new connection; without one, what is leased is given back before the error goes on."""
-    try:
-        return channel.open()
-    except RelayError:
-        for delivery in rest:
-            store.deliveries.release(delivery, owner)
-        raise
+class _Run:
+    """One run of the sender: what it leases, what it writes down, and when it stops."""
 
-
-def _send(  # noqa: PLR0917 -- everything one message needs
-    store: Store,
-    connection: Connection,
-    delivery: Delivery,
-    owner: str,
-    build: Callable[[Delivery], Outgoing],
-    clock: Callable[[], datetime],
-) -> Reply:
-    def intend() -> None:
-        if not store.deliveries.intend(delivery, owner):
-            raise _IntentLostError(f"delivery {delivery.public_id} was taken over")
-
-    outgoing = build(delivery)
-    try:
-        reply = connection.send(
-            sender=outgoing.sender, to=outgoing.to, message=outgoing.message, intent=intend
+    def __init__(
+        self,
+        store: Store,
+        channel: Channel,
+        builder: Builder,
+        clock: Callable[[], datetime],
+        sending: Sending,
+    ) -> None:
+        self.outcomes: Counter[Outcome] = Counter()
+        self.paused: list[int] = []
+        self.refused: list[Sent] = []
+        self.held = ""
+        self._store = store
+        self._channel = channel
+        self._clock = clock
+        self._sending = sending
+        self._owner = secrets.token_hex(8)
+        self._lock = threading.Lock()
+        self._told: deque[Sent] = deque()
+        self._streaks: dict[int | None, _Streak] = {}
+        now = clock()
+        pace = Pace(
+            sending.relay_rates,
+            sending.domain_rates,
+            store.outbox.paces(now) if sending.relay_rates or sending.domain_rates else (),
+            now.timestamp(),
         )
-    except _IntentLostError as error:
-        return Reply(Outcome.DEFERRED, text=str(error))
-    now = clock()
-    deferred = reply.outcome is Outcome.DEFERRED
-    wait = BACK_OFF[min(delivery.attempt, len(BACK_OFF)) - 1]
-    store.deliveries.settle(
+        self._journal = Journal(store.database, self._owner, clock, paces=pace.changed)
+        self._pool = Pool(
+            channel,
+            self._journal,
+            builder,
+            clock,
+            pace,
+            settle=self._settle,
+            release=self._release,
+            rest=sending.rest,
+        )
+
+    @property
+    def report(self) -> Report:
+        """What has come of it so far."""
+        refused = [one for one in self.refused if one.delivery.issue not in self.paused]
+        return Report(self.outcomes, tuple(self.paused), self.held, tuple(refused))
+
+    def go(self, on_sent: Callable[[Sent], None], ending: Callable[[], bool]) -> None:
+        """Until nothing is left to send, something stops it, or `ending` says so."""
+        pool = self._pool
+        try:
+            batch = self._lease()
+            if batch:
+                pool.give(batch)
+                pool.start(self._channel.open())
+            while not pool.idle:
+                if ending():
+                    pool.end()
+                elif pool.hungry:
+                    more = self._lease()
+                    if more:
+                        pool.give(more)
+                    else:
+                        pool.dry()
+                self._tell(on_sent)
+                pool.wait(0.05)
+        finally:
+            pool.close()
+            self._journal.close()
+            self._tell(on_sent)
+        if pool.error is not None:
+            raise pool.error
+        self.held = pool.held
+
+    def _lease(self) -> list[Delivery]:
+        return self._store.outbox.lease(self._owner, BATCH, self._clock())
+
+    def _release(self, deliveries: Sequence[Delivery], not_before: datetime | None) -> None:
+        self._store.outbox.release(deliveries, self._owner, not_before)
+
+    def _tell(self, on_sent: Callable[[Sent], None]) -> None:
+        while self._told:
+            on_sent(self._told.popleft())
+
+    def _settle(self, sent: Sent) -> None:
+        """Write an attempt down, and stop what cannot go well; called by the pool's threads."""
+        now = self._clock()
+        self._journal.settle(_settled(sent, now, self._sending.on_unknown))
+        self._told.append(sent)
+        with self._lock:
+            self.outcomes[sent.reply.outcome] += 1
+            issue = sent.delivery.issue
+            streak = self._streaks.setdefault(issue, _Streak())
+            if sent.reply.outcome is Outcome.REJECTED and sent.reply.stage is Stage.RCPT:
+                self.refused.append(sent)
+            reason = streak.reason(sent.reply)
+            if not reason or issue in self.paused:
+                return
+            if issue is not None:
+                self.paused.append(issue)
+        if issue is None:
+            self._pool.end(RelayUnreachable(reason))
+            return
+        self._store.outbox.pause(issue, reason)
+        self._pool.forget(issue)
+
+
+class _Streak:
+    """What the relay keeps saying of one issue, while it has taken nothing of it."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._counts: Counter[tuple[Outcome, bool]] = Counter()
+
+    def reason(self, reply: Reply) -> str:
+        """Why to stop sending this issue, or nothing."""
+        if reply.outcome is Outcome.ACCEPTED:
+            self._taken = True
+            self._counts.clear()
+        if self._taken and reply.outcome is not Outcome.UNKNOWN:
+            return ""
+        recipient = reply.stage is Stage.RCPT
+        self._counts[reply.outcome, recipient] += 1
+        times = self._counts[reply.outcome, recipient]
+        said = " ".join(filter(None, (str(reply.code or ""), reply.enhanced, reply.text)))
+        if reply.outcome is Outcome.REJECTED and not recipient and times >= ALL_REFUSED:
+            return f"every message was refused: {said}"
+        if reply.outcome is Outcome.REJECTED and recipient and times >= ALL_RECIPIENTS_REFUSED:
+            return f"every recipient was refused: {said}"
+        if reply.outcome is Outcome.UNKNOWN and times >= ALL_UNANSWERED:
+            return f"{reply.relay} answers nothing to whole messages: {said}"
+        return ""
+
+
+def _settled(sent: Sent, now: datetime, on_unknown: Unknown) -> Settled:
+    """An attempt as it is written down, and when the delivery is tried again."""
+    delivery, reply = sent.delivery, sent.reply
+    state, not_before = reply.outcome.value, None
+    if reply.outcome is Outcome.UNKNOWN:
+        state = on_unknown.state
+    if reply.outcome is Outcome.DEFERRED or state == "ready":
+        not_before = now + BACK_OFF[min(delivery.attempt, len(BACK_OFF)) - 1]
+    return Settled(
         delivery,
-        owner,
         reply.outcome.value,
         now,
-        relay=reply.relay,
-        code=reply.code,
-        enhanced=reply.enhanced,
-        text=reply.text,
-        not_before=now + wait if deferred else None,
+        reply.relay,
+        reply.code,
+        reply.enhanced,
+        reply.text,
+        not_before,
+        state,
     )
-    return reply
 
 
 class _Guard:
@@ -145,42 +297,61 @@ class _Guard:
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
-    def check(self, newest: int) -> None:
-        """Raise StoreRestored when the database is behind what was already sent from it."""
-        if self._path is None or not self._path.exists():
+    def keep(self, newest: int) -> None:
+        """Write the number down, whole or not at all.
+
+        Raises StoreRestored when the database is behind what was already sent from it.
+        """
+        if self._path is None:
             return
-        text = self._path.read_text(encoding="ascii", errors="replace").strip()
-        known = int(text) if text.isdigit() else 0
+        known = self._known()
         if newest < known:
             raise StoreRestored(
                 f"this database is an older copy: it knows {newest} deliveries and {known} were "
                 f"made. Sending would repeat some. If that is meant, remove {self._path}"
             )
-
-    def keep(self, newest: int) -> None:
-        """Write the number down, whole or not at all."""
-        if self._path is None:
+        if newest == known:
             return
         partial = self._path.with_name(self._path.name + ".part")
-        partial.write_text(f"{newest}\n", encoding="ascii")
-        partial.replace(self._path)
+        try:
+            partial.write_text(f"{newest}\n", encoding="ascii")
+            partial.replace(self._path)
+        except OSError as error:
+            raise StoreUnavailable(f"{self._path} cannot be written: {error.strerror}") from error
+
+    def _known(self) -> int:
+        if self._path is None or not self._path.exists():
+            return 0
+        text = self._path.read_text(encoding="ascii", errors="replace").strip()
+        return int(text) if text.isdigit() else 0
 
 
 @contextmanager
-def _only_sender(database: Path | None) -> Iterator[_Guard]:
+def _only_sender(store: Store) -> Iterator[_Guard]:
     """Hold the sender's lock; the system gives it back when the process ends, however it ends."""
+    database = store.database.path
     if database is None:
-        yield _Guard(None)
+        if store.database.is_sqlite:  # in memory: nobody else can see it
+            yield _Guard(None)
+            return
+        with store.database.alone(_LOCK) as held:
+            if not held:
+                raise _taken("this database")
+            yield _Guard(None)
         return
     lock = database.with_name(database.name + ".sender")
-    file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise Conflict(
-                f"another paper-digest is sending from {database}: let it finish, or end it first"
-            ) from error
+            raise _taken(str(database)) from error
         yield _Guard(database.with_name(database.name + ".newest"))
     finally:
         os.close(file)
+
+
+def _taken(database: str) -> Conflict:
+    return Conflict(
+        f"another paper-digest is sending from {database}: let it finish, or end it first"
+    )

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Final
 
+from digest.channels import Outgoing
 from digest.notices import goes_to, is_notice, note
+from digest.selection import Selection
 from subscribers.links import Purpose
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from digest.app import App
-    from digest.delivery import Outgoing
     from digest.mail import Letter
+    from digest.papers import Paper
     from digest.render import DigestLinks, Rendered
     from digest.store.deliveries import Delivery
     from subscribers.subscriber import Subscriber
+
+MOST_PAPERS: Final = 5000
+"""Papers kept between batches: some days of them, and never all there are."""
 
 
 def digest_links(app: App, reader: Subscriber, delivery_id: str) -> DigestLinks:
@@ -36,41 +43,75 @@ def digest_links(app: App, reader: Subscriber, delivery_id: str) -> DigestLinks:
     )
 
 
-def outgoing(app: App, delivery: Delivery) -> Outgoing:
-    """The message of a delivery, built from what was frozen for it."""
-    from digest.compose import compose  # noqa: PLC0415
-    from digest.delivery import Outgoing  # noqa: PLC0415
-    from digest.mail import to_bytes  # noqa: PLC0415
-    from digest.selection import Selection  # noqa: PLC0415
+class Letters:
+    """Builds the messages of deliveries; what a batch needs of the store is read at once.
 
-    if is_notice(delivery):
-        return _notice(app, delivery)
-    reader = app.store.subscribers.by_number(delivery.subscriber)
-    selection = Selection.unpack(delivery.selection)
-    papers = app.store.papers.by_numbers(selection.papers)
-    links = digest_links(app, reader, delivery.public_id)
-    rendered = app.renderer.digest(compose(reader, selection, papers), links)
-    message = letter(
-        app,
-        reader,
-        rendered,
-        links,
-        message_id=delivery.message_id,
-        date=delivery.created_at,
-        issue=delivery.issue,
-        tag=app.tags.tag(delivery.public_id),
-    )
-    sender = app.tags.envelope(app.settings.bounce_address, delivery.public_id)
-    return Outgoing(sender, reader.address, to_bytes(message))
+    `build` may be called from several threads.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._readers: dict[int, Subscriber] = {}
+        self._papers: dict[int, Paper] = {}
+        self._lock = threading.Lock()
+        _ = app.renderer, app.links, app.tags  # made here, and not by several threads at once
+
+    def prepare(self, batch: Sequence[Delivery]) -> None:
+        """Read the readers of a batch, and the papers that were not read yet."""
+        numbers = [one.subscriber for one in batch if one.subscriber is not None]
+        readers = self._app.store.subscribers.by_numbers(numbers)
+        digests = [one for one in batch if not is_notice(one)]
+        wanted = {paper for one in digests for paper in Selection.unpack(one.selection).papers}
+        missing = wanted - self._papers.keys()
+        papers = self._app.store.papers.by_numbers(missing) if missing else {}
+        with self._lock:
+            if len(self._papers) > MOST_PAPERS:
+                self._papers = {number: self._papers[number] for number in wanted - missing}
+            self._papers.update(papers)
+            self._readers.update(readers)
+
+    def build(self, delivery: Delivery) -> Outgoing:
+        """The message of a delivery, built from what was frozen for it."""
+        from digest.compose import compose  # noqa: PLC0415
+        from digest.mail import to_bytes  # noqa: PLC0415
+
+        app = self._app
+        reader = self._reader(delivery)
+        if is_notice(delivery):
+            return _notice(app, delivery, reader)
+        selection = Selection.unpack(delivery.selection)
+        papers = {
+            number: self._papers[number] for number in selection.papers if number in self._papers
+        }
+        links = digest_links(app, reader, delivery.public_id)
+        rendered = app.renderer.digest(compose(reader, selection, papers), links)
+        tag = app.tags.tag(delivery.public_id)
+        message = letter(
+            app,
+            reader,
+            rendered,
+            links,
+            message_id=delivery.message_id,
+            date=delivery.created_at,
+            issue=delivery.issue,
+            tag=tag,
+        )
+        sender = app.tags.envelope(app.settings.bounce_address, delivery.public_id)
+        return Outgoing(sender, reader.address, to_bytes(message), envid=tag)
+
+    def _reader(self, delivery: Delivery) -> Subscriber:
+        """Whose message it is; read once, because a delivery is built once."""
+        with self._lock:
+            reader = self._readers.pop(delivery.subscriber or 0, None)
+        return reader or self._app.store.subscribers.by_number(delivery.subscriber)
 
 
-def _notice(app: App, delivery: Delivery) -> Outgoing:
+def _notice(app: App, delivery: Delivery, reader: Subscriber) -> Outgoing:
     """The message of a notice: nobody is subscribed by it, so there is nothing to leave."""
-    from digest.delivery import Outgoing  # noqa: PLC0415
     from digest.mail import Letter, to_bytes  # noqa: PLC0415
 
     settings = app.settings
-    reader = app.store.subscribers.by_number(delivery.subscriber)
+    tag = app.tags.tag(delivery.public_id)
     rendered = app.renderer.note(note(app, delivery, reader))
     to = goes_to(delivery)
     message = Letter(
@@ -83,11 +124,11 @@ def _notice(app: App, delivery: Delivery) -> Outgoing:
         message_id=delivery.message_id,
         date=delivery.created_at,
         reply_to=settings.contact if settings.contact != settings.sender_address else "",
-        tag=app.tags.tag(delivery.public_id),
+        tag=tag,
         feedback_id=f"0:{reader.list_name}:{delivery.kind}:paperdigest",
     )
     sender = app.tags.envelope(settings.bounce_address, delivery.public_id)
-    return Outgoing(sender, to, to_bytes(message))
+    return Outgoing(sender, to, to_bytes(message), envid=tag)
 
 
 def letter(

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from digest.ingest import ingest
-from digest.letters import outgoing
 from digest.news import Considered, consider
 from subscribers.subscriber import Status
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from digest.app import App
-    from digest.delivery import Sent
+    from digest.delivery import Report, Sent
     from digest.store.deliveries import Excluded, Frozen, Prepared
     from subscribers.subscriber import Subscriber
 
@@ -37,6 +36,7 @@ def issue(app: App, *, everybody: bool = False) -> IssueReport:
     Frozen digests wait in the log until `deliver` sends them. A second call finds nobody due.
     """
     now = app.clock()
+    app.store.outbox.expire(now)  # what a late digest held is offered in this one
     if everybody:
         readers = [r for r in app.store.subscribers.all() if r.status is Status.ACTIVE]
     else:
@@ -87,17 +87,23 @@ def deliver(
     *,
     on_sent: Callable[[Sent], None] = lambda _: None,
     ending: Callable[[], bool] = lambda: False,
-) -> tuple[Sent, ...]:
+) -> Report:
     """Send everything that waits in the log; see `digest.delivery.send_all` for what it raises."""
-    if not app.store.deliveries.waiting(app.clock()):
-        return ()
-    from digest.delivery import send_all  # noqa: PLC0415 -- needed to send only
+    from digest.delivery import Report, Sending, Unknown, send_all  # noqa: PLC0415 -- needed to send
 
+    if not app.store.outbox.waiting(app.clock()):
+        return Report()
+    from digest.letters import Letters  # noqa: PLC0415 -- needed to send only
+
+    settings = app.settings
     return send_all(
         app.store,
         app.channel,
-        lambda delivery: outgoing(app, delivery),
+        Letters(app),
         app.clock,
+        sending=Sending(
+            Unknown(settings.on_unknown), settings.relay_rates, dict(settings.domain_rates)
+        ),
         on_sent=on_sent,
         ending=ending,
     )

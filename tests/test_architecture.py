@@ -23,7 +23,7 @@ LONGEST: Final = {"digest": 500, "subscribers": 500, "bench": 500, "tests": 800}
 # From the ground up: a room imports from its own storey and from those below.
 STOREYS: Final = (
     {"digest", "digest.errors"},
-    {"digest.settings", "digest.advice"},
+    {"digest.settings", "digest.advice", "digest.pace"},
     {"digest.papers", "digest.merge", "digest.tags", "subscribers"},
     {"digest.match", "digest.learn", "digest.phrases", "digest.cite"},
     {"digest.selection", "digest.repairs"},
@@ -31,6 +31,7 @@ STOREYS: Final = (
     {"digest.compose"},
     {"digest.render", "digest.mail"},
     {"digest.smtp", "digest.channels", "digest.sources", "digest.store", "digest.bounces"},
+    {"digest.pool"},
     {"digest.delivery"},
     {"digest.app"},
     {"digest.ingest", "digest.news", "digest.letters", "digest.notices"},

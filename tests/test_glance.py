@@ -7,6 +7,7 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from outbox import settle
 
 from digest.store import Store, open_store
 from digest.store.deliveries import Prepared
@@ -71,9 +72,9 @@ def test_a_delivery_that_waits_is_something_to_do_until_it_is_settled(
     prepared = Prepared(ada, "digest", "key", b"", next_due=due, last_day=None, expires_at=None)
     store.deliveries.freeze([prepared], [], channel="smtp", domain="example.org", now=now)
     assert glance(url_of(store), now) is None
-    (leased,) = store.deliveries.lease("me", 1, now)
+    (leased,) = store.outbox.lease("me", 1, now)
     assert glance(url_of(store), now) is None
-    store.deliveries.settle(leased, "me", "accepted", now)
+    settle(store, leased, "me", "accepted", now)
     assert glance(url_of(store), now) == Idle(1, due, "Europe/Paris")
 
 

@@ -14,12 +14,14 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from hypothesis import given
 from hypothesis import strategies as st
+from outbox import intend, settle
 
 import digest.store.migrate as migrations
 from digest.errors import Conflict, NotFound, StoreNewer, StoreUnavailable
 from digest.papers import Author, Listing, ListingKind, Paper, PaperId, Signals
 from digest.store import Store, open_store
 from digest.store.deliveries import Delivery, Excluded, Prepared
+from digest.store.outbox import Recovered
 from digest.store.papers import pack, unpack
 from digest.store.tables import from_micros, metadata, to_micros
 from subscribers.profile import Layout, Order, Profile
@@ -223,11 +225,12 @@ def test_who_left_or_moved_while_the_audience_was_frozen_keeps_what_they_asked_f
 
 def test_a_leased_delivery_is_nobody_elses(store: Store, now: datetime) -> None:
     frozen(store, stored(store, Subscriber("ada@example.org"), now), now)
-    (mine,) = store.deliveries.lease("me", 10, now)
-    assert store.deliveries.lease("you", 10, now) == []
-    assert not store.deliveries.intend(mine, "you")
-    assert store.deliveries.intend(mine, "me")
-    assert store.deliveries.settle(mine, "me", "accepted", now, code=250)
+    (mine,) = store.outbox.lease("me", 10, now)
+    assert store.outbox.lease("you", 10, now) == []
+    assert not intend(store, mine, "you", now)
+    assert intend(store, mine, "me", now)
+    settle(store, mine, "you", "rejected", now, code=550)
+    settle(store, mine, "me", "accepted", now, code=250)
     assert store.deliveries.history()[0].state == "accepted"
 
 
@@ -236,23 +239,25 @@ def test_before_the_intent_a_crash_is_sent_again_after_it_unknown(
 ) -> None:
     for name in ("ada", "bo"):
         frozen(store, stored(store, Subscriber(f"{name}@example.org"), now), now, key=name)
-    ada, bo = store.deliveries.lease("me", 10, now)
-    store.deliveries.intend(bo, "me")
+    ada, bo = store.outbox.lease("me", 10, now)
+    intend(store, bo, "me", now)
 
-    assert store.deliveries.recover(now) == 1
+    assert store.outbox.recover(now) == Recovered(freed=1, unknown=1)
 
     states = {one.address: one.state for one in store.deliveries.history()}
     assert states == {"ada@example.org": "ready", "bo@example.org": "unknown"}
-    assert not store.deliveries.settle(ada, "you", "accepted", now)
-    assert store.deliveries.settle(bo, "me", "accepted", now)  # the late answer still counts
+    settle(store, ada, "me", "accepted", now)
+    settle(store, bo, "me", "accepted", now)  # the late answer still counts
+    states = {one.address: one.state for one in store.deliveries.history()}
+    assert states == {"ada@example.org": "ready", "bo@example.org": "accepted"}
 
 
 def test_unknown_counts_as_sent_and_rejected_does_not(store: Store, now: datetime) -> None:
     for name, state in (("ada", "unknown"), ("bo", "rejected")):
         reader = stored(store, Subscriber(f"{name}@example.org"), now)
         frozen(store, reader, now, key=name)
-        (leased,) = store.deliveries.lease("me", 10, now)
-        store.deliveries.settle(leased, "me", state, now)
+        (leased,) = store.outbox.lease("me", 10, now)
+        settle(store, leased, "me", state, now)
     numbers = [one.number for one in store.subscribers.all()]
     ledger = store.deliveries.ledger(numbers, now - timedelta(days=1))
     assert [ledger[number] for number in numbers] == [[b"picks"], []]
@@ -260,24 +265,24 @@ def test_unknown_counts_as_sent_and_rejected_does_not(store: Store, now: datetim
 
 def test_a_digest_whose_time_is_over_expires(store: Store, now: datetime) -> None:
     frozen(store, stored(store, Subscriber("ada@example.org"), now), now)
-    assert store.deliveries.lease("me", 10, now + timedelta(days=2)) == []
+    assert store.outbox.lease("me", 10, now + timedelta(days=2)) == []
     assert store.deliveries.history()[0].state == "expired"
 
 
 def test_a_suppressed_address_is_never_written_to(store: Store, now: datetime) -> None:
     frozen(store, stored(store, Subscriber("Ada@example.org"), now), now)
     store.suppressions.add("ada@example.org", "complained", now)
-    assert store.deliveries.lease("me", 10, now) == []
+    assert store.outbox.lease("me", 10, now) == []
     assert store.deliveries.history()[0].state == "cancelled"
 
 
 def test_what_was_deferred_waits_for_its_time(store: Store, now: datetime) -> None:
     frozen(store, stored(store, Subscriber("ada@example.org"), now), now)
-    (first,) = store.deliveries.lease("me", 10, now)
+    (first,) = store.outbox.lease("me", 10, now)
     later = now + timedelta(minutes=5)
-    store.deliveries.settle(first, "me", "deferred", now, code=451, not_before=later)
-    assert store.deliveries.lease("me", 10, now) == []
-    (second,) = store.deliveries.lease("me", 10, later)
+    settle(store, first, "me", "deferred", now, code=451, not_before=later)
+    assert store.outbox.lease("me", 10, now) == []
+    (second,) = store.outbox.lease("me", 10, later)
     assert (second.attempt, second.message_id) == (2, first.message_id)
 
 

@@ -54,7 +54,7 @@ def test_two_hard_bounces_on_two_days_suppress_the_address_on_all_lists(store: S
     }
     assert store.subscribers.by_number(ada.number).status is Status.ACTIVE
     late = sent(store, other, "three")
-    store.deliveries.lease("sender", 10, NOW + DAY)
+    store.outbox.lease("sender", 10, NOW + DAY)
     assert store.history.named(late).state == "cancelled"
 
 

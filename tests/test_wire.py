@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.channels import Outcome, channel
+from digest.channels import Outcome, Outgoing, channel
 from digest.errors import RelayUnreachable
 from digest.mail import Letter, encoded, to_bytes
-from digest.smtp import stuffed
+from digest.smtp.connection import stuffed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,7 @@ LETTER = Letter(
     unsubscribe_url="https://digest.example.org/u/" + "t" * 120,
     unsubscribe_mailto="mailto:digest@example.org?subject=unsubscribe",
 )
+OUTGOING = Outgoing("digest@example.org", "ada@example.org", to_bytes(LETTER))
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]))
 
 
@@ -143,6 +144,10 @@ def scripted() -> Iterator[list[Scripted]]:
         server.close()
 
 
+def nothing() -> None:
+    """No message follows."""
+
+
 def attempt(
     servers: list[Scripted], replies: dict[str, bytes | None]
 ) -> tuple[Outcome, int | None, str, list[str]]:
@@ -151,9 +156,8 @@ def attempt(
     connection = channel(f"smtp://127.0.0.1:{server.port}").open()
     intents: list[str] = []
     reply = connection.send(
-        sender="digest@example.org",
-        to="ada@example.org",
-        message=to_bytes(LETTER),
+        OUTGOING,
+        following=nothing,
         intent=lambda: intents.append("." if "." in server.heard else "before the dot"),
     )
     connection.close()
@@ -197,9 +201,7 @@ def test_when_the_intent_fails_no_dot_is_sent(scripted: list[Scripted]) -> None:
         raise RuntimeError("the disk is full")
 
     with pytest.raises(RuntimeError, match="the disk is full"):
-        connection.send(
-            sender="a@example.org", to="b@example.org", message=to_bytes(LETTER), intent=fails
-        )
+        connection.send(OUTGOING, following=nothing, intent=fails)
     assert not connection.usable
     server.close()
     assert "." not in server.heard
@@ -216,9 +218,8 @@ def test_a_mail_becomes_a_file_whole_or_not_at_all(tmp_path: Path) -> None:
     connection = channel(f"eml:{tmp_path / 'out'}").open()
     seen: list[list[str]] = []
     reply = connection.send(
-        sender="digest@example.org",
-        to="ada@example.org",
-        message=to_bytes(LETTER),
+        OUTGOING,
+        following=nothing,
         intent=lambda: seen.append([one.suffix for one in (tmp_path / "out").iterdir()]),
     )
     assert reply.outcome is Outcome.ACCEPTED

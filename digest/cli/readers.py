@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from digest.app import App
+    from digest.delivery import Sent
 
 app = typer.Typer(
     help="Add readers, see them, change what they asked for.",
@@ -255,8 +256,11 @@ def _welcome(house: App, reader: Subscriber) -> None:
     if not welcome(house, reader):
         typer.echo("Nothing of the last 7 days matches, so no welcome was sent.")
         return
-    for sent in deliver(house):
+
+    def show(sent: Sent) -> None:
         typer.echo(f"Welcome to {sent.delivery.address}: {sent.reply.outcome.value}")
+
+    deliver(house, on_sent=show)
 
 
 def _profiles(keywords: Sequence[str], limit: int) -> tuple[Profile, ...]:

@@ -161,6 +161,7 @@ def _try_relay(settings: Settings) -> None:
         settings.smtp_url,
         user=settings.smtp_user,
         password=settings.smtp_password,
+        token_command=settings.smtp_token_command,
         hostname=settings.hostname,
     )
     try:

@@ -103,21 +103,34 @@ def send_stage(house: App, steps: Steps, to: str = "") -> list[Trouble]:
     from digest.run import deliver
 
     step = steps.step("Sending", "connecting")
-    waiting = house.store.deliveries.waiting(house.clock())
-    done: list[Sent] = []
+    waiting = house.store.outbox.waiting(house.clock())
+    done = 0
+    troubles: list[Trouble] = []
 
     def show(sent: Sent) -> None:
-        done.append(sent)
-        step.progress(len(done), max(waiting, len(done)))
+        nonlocal done
+        done += 1
+        step.progress(done, max(waiting, done))
+        troubles.extend(_refusal(sent))
 
     try:
-        deliver(house, on_sent=show)
+        report = deliver(house, on_sent=show)
     except RelayError as error:
-        step.end(f"{waiting - len(done)} of {count(waiting, 'mail')} wait for the next run")
-        return [*_refusals(done), Trouble(f"{error}\n{advise(str(error))}")]
+        step.end(f"{waiting - done} of {count(waiting, 'mail')} wait for the next run")
+        return [*troubles, Trouble(f"{error}\n{advise(str(error))}")]
     where = to or f"to {mask_url(house.settings.smtp_url)}"
     step.end(where if done else "nothing to send")
-    return _refusals(done)
+    for number in report.paused:
+        why = house.store.outbox.issue(number).reason
+        troubles.append(
+            Trouble(
+                f"Issue {number} is paused: {why}\n{advise(why)}\n"
+                f"`paper-digest issues resume {number}` sends the rest of it."
+            )
+        )
+    if report.held:
+        troubles.append(Trouble(f"The rest waits: {report.held}.", failed=False))
+    return troubles
 
 
 def _not_due(report: IngestReport, now: datetime) -> str:
@@ -176,13 +189,10 @@ def _days(days: Sequence[date]) -> str:
     return f"{len(days)} days from {min(days)} to {max(days)}"
 
 
-def _refusals(done: Sequence[Sent]) -> list[Trouble]:
-    """What the relay said of single mails that it did not take."""
-    return [
-        Trouble(
-            f"{sent.delivery.address}: {sent.reply.outcome.value},"
-            f" {sent.reply.code or ''} {sent.reply.text}".rstrip()
-        )
-        for sent in done
-        if sent.reply.outcome.value != "accepted"
-    ]
+def _refusal(sent: Sent) -> list[Trouble]:
+    """What the relay said of a mail that it did not take."""
+    reply = sent.reply
+    if reply.outcome.value == "accepted":
+        return []
+    said = f"{sent.delivery.address}: {reply.outcome.value}, {reply.code or ''} {reply.text}"
+    return [Trouble(said.rstrip())]

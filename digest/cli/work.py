@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from digest.app import App
+    from digest.delivery import Sent
     from digest.store.glance import Idle
 
 _log = logging.getLogger(__name__)
@@ -167,11 +168,20 @@ def _send_due(house: App, ending: Callable[[], bool]) -> None:
             "issue frozen issue=%d prepared=%d excluded=%d",
             frozen.issue, frozen.prepared, frozen.excluded,
         )  # fmt: skip
-    for sent in deliver(house, ending=ending):
-        _log.info(
-            "delivery settled delivery=%s state=%s code=%s",
-            sent.delivery.public_id, sent.reply.outcome.value, sent.reply.code,
-        )  # fmt: skip
+    report = deliver(house, on_sent=_log_sent, ending=ending)
+    for number in report.paused:
+        _log.error(
+            "issue paused issue=%d reason=%s", number, house.store.outbox.issue(number).reason
+        )
+    if report.held:
+        _log.info("sending held why=%s", report.held)
+
+
+def _log_sent(sent: Sent) -> None:
+    _log.info(
+        "delivery settled delivery=%s state=%s code=%s",
+        sent.delivery.public_id, sent.reply.outcome.value, sent.reply.code,
+    )  # fmt: skip
 
 
 def listen(host: str, port: int) -> socket.socket:

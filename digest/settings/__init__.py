@@ -19,6 +19,8 @@ from digest.settings.values import SHORTEST_SECRET, WantedError, http_url
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from digest.pace import Rate
+
 PREFIX: Final = "DIGEST_"
 MASK: Final = "***"
 
@@ -40,6 +42,11 @@ class Settings:
     contact: str
     smtp_user: str | None = field(default=None, repr=False)
     smtp_password: str | None = field(default=None, repr=False)
+    smtp_token_command: str | None = field(default=None, repr=False)
+    smtp_connections: int = 4
+    relay_rates: tuple[Rate, ...] = ()
+    domain_rates: Mapping[str, tuple[Rate, ...]] = field(default_factory=dict)
+    on_unknown: str = "hold"
     bounce_address: str = ""
     hostname: str = "localhost"
     public_url: str = ""
@@ -100,6 +107,11 @@ def load(env: Mapping[str, str]) -> Settings:
         sender_name=name or values["DIGEST_BRAND"],
         sender_address=address,
         contact=values["DIGEST_CONTACT"] or address,
+        smtp_token_command=values["DIGEST_SMTP_TOKEN_COMMAND"],
+        smtp_connections=values["DIGEST_SMTP_CONNECTIONS"],
+        relay_rates=values["DIGEST_PACE"] or (),
+        domain_rates=values["DIGEST_DOMAIN_PACE"] or {},
+        on_unknown=values["DIGEST_ON_UNKNOWN"],
         bounce_address=values["DIGEST_BOUNCE_ADDRESS"] or address,
         public_url=values["DIGEST_PUBLIC_URL"] or "",
         secret_keys=tuple(key for key in keys if key),
@@ -217,6 +229,9 @@ def _missing(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[Proble
         problems.append(Problem("DIGEST_FROM", None, wanted))
     if "DIGEST_SMTP_PASSWORD" in texts and "DIGEST_SMTP_USER" not in texts and "@" not in relay:
         wanted = "the name that goes with DIGEST_SMTP_PASSWORD"
+        problems.append(Problem("DIGEST_SMTP_USER", None, wanted))
+    if "DIGEST_SMTP_TOKEN_COMMAND" in texts and "DIGEST_SMTP_USER" not in texts:
+        wanted = "the account that DIGEST_SMTP_TOKEN_COMMAND prints tokens for"
         problems.append(Problem("DIGEST_SMTP_USER", None, wanted))
     return problems
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from digest.pace import domain_rates, rates
 from digest.settings import values
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ SETTINGS: Final = (
     ),
     Setting(
         "DIGEST_SMTP_URL",
-        "The relay that mails go to, or eml: and a folder that they are written into.",
+        "The relay that mails go to, or eml: and a folder that they are written into. Of several "
+        "relays with blanks between, the first that can be reached is used.",
         "smtps://HOST, smtp+starttls://HOST:587, smtp://HOST:25 (no TLS) or eml:FOLDER",
         values.smtp_url,
         default="eml:outbox",
@@ -77,6 +79,39 @@ SETTINGS: Final = (
         "a password in one line",
         values.line(4096),
         secret=True,
+    ),
+    Setting(
+        "DIGEST_SMTP_TOKEN_COMMAND",
+        "A command that prints a token, for relays that want one instead of a password (XOAUTH2).",
+        "a command in one line, as in oauth2-token --account digest",
+        values.line(1000),
+    ),
+    Setting(
+        "DIGEST_SMTP_CONNECTIONS",
+        "How many connections to the relay at most; fewer are used while it asks for fewer.",
+        "a number from 1 to 100",
+        values.number(1, 100),
+        default="4",
+    ),
+    Setting(
+        "DIGEST_PACE",
+        "How many mails a relay is given at most, in any second, minute, hour or day.",
+        "numbers per second, minute, hour or day, as in 14/second, 2000/day",
+        rates,
+    ),
+    Setting(
+        "DIGEST_DOMAIN_PACE",
+        "The same for the domains that readers have their addresses at; * is any other domain.",
+        "domains and numbers, as in gmail.com 20/minute, * 100/minute",
+        domain_rates,
+    ),
+    Setting(
+        "DIGEST_ON_UNKNOWN",
+        "What to do about a mail when the line broke after it was handed over: hold it and show "
+        "it, resend it (somebody may get it twice) or drop it (its papers are offered again).",
+        "hold, resend or drop",
+        values.matching(values.ON_UNKNOWN),
+        default="hold",
     ),
     Setting(
         "DIGEST_HOSTNAME",

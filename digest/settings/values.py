@@ -32,6 +32,7 @@ _MAILBOX: Final = re.compile(
     r"\"?(?P<name>[^\"<>\x00-\x1f\x7f]*?)\"?\s*<(?P<in>[^<>]*)>"
     r"|(?P<bare>\S+)"
 )
+ON_UNKNOWN: Final = re.compile(r"hold|resend|drop")
 LIST: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 ARCHIVE: Final = re.compile(r"public|closed")
 _SOURCE: Final = re.compile(r"[a-z][a-z0-9_]*(?::\S+)?")
@@ -86,15 +87,16 @@ def database_url(text: str) -> str:
 
 
 def smtp_url(text: str) -> str:
-    """A relay's URL, or eml: and a folder."""
+    """The URL of a relay, or of several; or eml: and a folder."""
     if text.startswith("eml:"):
         if not text.removeprefix("eml:"):
             raise WantedError("eml: and a folder, as in eml:outbox")
         return text
-    parts = split(text, ("smtp", "smtp+starttls", "smtps"))
-    if parts.path not in {"", "/"} or parts.fragment:
-        raise ValueError
-    return text
+    for one in re.split(r"[\s,]+", text.strip(" ,")):
+        parts = split(one, ("smtp", "smtp+starttls", "smtps"))
+        if parts.path not in {"", "/"} or parts.fragment:
+            raise ValueError
+    return text.strip(" ,")
 
 
 def sender(text: str) -> tuple[str, str]:
@@ -217,6 +219,18 @@ def line(longest: int) -> Callable[[str], str]:
         if len(text) > longest or not text.isprintable():
             raise ValueError
         return text
+
+    return read
+
+
+def number(least: int, most: int) -> Callable[[str], int]:
+    """A reader of whole numbers between two, both allowed."""
+
+    def read(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise ValueError
+        return value
 
     return read
 

@@ -25,6 +25,7 @@ class Store:
         from digest.store.feedback import FeedbackLog  # noqa: PLC0415
         from digest.store.history import History  # noqa: PLC0415
         from digest.store.notices import Notices  # noqa: PLC0415
+        from digest.store.outbox import Outbox  # noqa: PLC0415
         from digest.store.papers import Papers  # noqa: PLC0415
         from digest.store.sources import Sources  # noqa: PLC0415
         from digest.store.subscribers import Subscribers  # noqa: PLC0415
@@ -38,6 +39,7 @@ class Store:
         self.deliveries = Deliveries(database)
         self.history = History(database)
         self.suppressions = Suppressions(database)
+        self.outbox = Outbox(database)
         self.feedback = FeedbackLog(database)
         self.notices = Notices(database)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from digest.errors import StoreUnavailable
+from digest.errors import StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,6 +40,8 @@ class Database:
                 "write sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
             ) from error
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.writing = threading.RLock()
+        """Held by whoever writes to SQLite from here: its own waiting is unfair, and sleeps."""
 
     @property
     def path(self) -> Path | None:
@@ -59,6 +62,7 @@ class Database:
         """A transaction that writes; committed durably when the block ends without an error."""
         with (
             self._ours(),
+            self.writing if self.is_sqlite else nullcontext(),
             self.engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
@@ -73,9 +77,29 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            # psycopg explains itself in several lines; an error is one.
-            said = " ".join(str(error.orig).split())
-            raise StoreUnavailable(f"the database {self._shown()} failed: {said}") from error
+            raise self.ours(error.orig or error) from error
+
+    def ours(self, error: BaseException) -> StoreError:
+        """An error of the driver, or of the library above it, as one of ours."""
+        if isinstance(error, StoreError):
+            return error
+        # psycopg explains itself in several lines; an error is one.
+        said = " ".join(str(error).split())
+        return StoreUnavailable(f"the database {self._shown()} failed: {said}")
+
+    @contextmanager
+    def alone(self, key: int) -> Iterator[bool]:
+        """Hold a lock of the whole server while the block runs; False when another process has it.
+
+        PostgreSQL only: it gives the lock back when our connection ends, however it ends.
+        """
+        with self._ours(), self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            held = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({key:d})").scalar_one()
+            try:
+                yield bool(held)
+            finally:
+                connection.invalidate()
 
     def _shown(self) -> str:
         return self.url.render_as_string(hide_password=True)

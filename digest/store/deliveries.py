@@ -1,8 +1,6 @@
-"""Deliveries: the log of every message to every reader, and the queue it is sent from.
+"""Deliveries: the log of every message to every reader: what is frozen, and what was sent.
 
-States: ready -> leased -> sending -> accepted | deferred | rejected | unknown, and expired,
-cancelled, dropped. `sending` is committed before the final dot, so what a crash leaves behind is
-either safe to send again (leased) or recorded as unknown (sending).
+The part of it that a sender works on is `digest.store.outbox`.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, case, func, insert, select, u
 
 from digest.errors import NotFound
 from digest.store.database import chunks
-from digest.store.subscribers import SUBSCRIBER, new_public_id, suppressed
+from digest.store.subscribers import SUBSCRIBER, new_public_id
 from digest.store.tables import NOT_SENT, AttemptRow, DeliveryRow, ExclusionRow, IssueRow
 
 if TYPE_CHECKING:
@@ -30,8 +28,6 @@ ATTEMPT = AttemptRow.__table__  # type: ignore[attr-defined]
 ISSUE = IssueRow.__table__  # type: ignore[attr-defined]
 EXCLUSION = ExclusionRow.__table__  # type: ignore[attr-defined]
 
-LEASE: Final = timedelta(minutes=15)
-"""Longer than the ten minutes a relay may take over the final dot (RFC 5321 4.5.3.2.6)."""
 EXCLUSIONS_KEPT: Final = timedelta(days=30)
 WRITTEN_TO: Final = {
     "confirm": ("pending",),
@@ -155,110 +151,6 @@ class Deliveries:
             connection.execute(EXCLUSION.delete().where(EXCLUSION.c.issue.in_(old)))
         return Frozen(number, candidates, len(fresh), len(left_out))
 
-    def lease(self, owner: str, most: int, now: datetime) -> list[Delivery]:
-        """Take up to `most` deliveries to send; nobody else is given them until the lease ends.
-
-        Status, address and suppression are read again: who is no longer to be written to is
-        cancelled with the reason. What has passed its end is expired.
-        """
-        waiting = DELIVERY.c.state.in_(("ready", "deferred")) & (DELIVERY.c.not_before <= now)
-        with self._database.write() as connection:
-            connection.execute(
-                update(DELIVERY)
-                .where(waiting & (DELIVERY.c.expires_at <= now))
-                .values(state="expired", settled_at=now, text="not sent before its time was over")
-            )
-            rows = connection.execute(
-                _log().where(waiting, _running()).order_by(DELIVERY.c.id).limit(most)
-            ).all()
-            taken = []
-            for row in rows:
-                stopped = _stopped(connection, row)
-                if stopped:
-                    cancelled = {"state": "cancelled", "settled_at": now, "text": stopped}
-                    _change(connection, row.id, cancelled)
-                    continue
-                leased = {
-                    "state": "leased",
-                    "attempt": row.attempt + 1,
-                    "lease_owner": owner,
-                    "lease_until": now + LEASE,
-                }
-                _change(connection, row.id, leased)
-                taken.append(row)
-        return [_delivery(row, state="leased", attempt=row.attempt + 1) for row in taken]
-
-    def intend(self, delivery: Delivery, owner: str) -> bool:
-        """Commit that the final dot is about to be sent; False when the lease is lost."""
-        with self._database.write() as connection:
-            return bool(
-                connection.execute(
-                    update(DELIVERY).where(_mine(delivery, owner, "leased")).values(state="sending")
-                ).rowcount
-            )
-
-    def settle(
-        self,
-        delivery: Delivery,
-        owner: str,
-        state: str,
-        now: datetime,
-        *,
-        relay: str = "",
-        code: int | None = None,
-        enhanced: str = "",
-        text: str = "",
-        not_before: datetime | None = None,
-    ) -> bool:
-        """Write what became of an attempt, and the attempt itself; False when it is not ours.
-
-        The same owner and attempt may still settle an `unknown` that a recovery made of it.
-        """
-        said = {"state": state, "relay": relay, "code": code, "enhanced": enhanced, "text": text}
-        again = {"not_before": not_before} if not_before else {}
-        with self._database.write() as connection:
-            mine = _mine(delivery, owner, "leased", "sending", "unknown")
-            changed = connection.execute(
-                update(DELIVERY).where(mine).values(settled_at=now, **said, **again)
-            ).rowcount
-            if not changed:
-                return False
-            connection.execute(
-                insert(ATTEMPT).values(
-                    delivery=delivery.number, attempt=delivery.attempt, ended_at=now, **said
-                )
-            )
-            _close_issue(connection, delivery.issue)
-        return True
-
-    def release(self, delivery: Delivery, owner: str) -> None:
-        """Give a leased delivery back, as if it had not been taken."""
-        free = {"state": "ready", "attempt": delivery.attempt - 1, "lease_owner": None}
-        with self._database.write() as connection:
-            mine = _mine(delivery, owner, "leased")
-            connection.execute(update(DELIVERY).where(mine).values(lease_until=None, **free))
-
-    def newest(self) -> int:
-        """The highest number of any delivery, 0 where there is none."""
-        with self._database.read() as connection:
-            return int(connection.execute(select(func.max(DELIVERY.c.id))).scalar_one() or 0)
-
-    def recover(self, now: datetime) -> int:
-        """Make up for a sender that died: leased is ready again, sending is unknown.
-
-        Call it only where no sender can be at work (at start, under the sender's lock).
-        Returns how many became unknown.
-        """
-        with self._database.write() as connection:
-            free = {"state": "ready", "lease_owner": None, "lease_until": None}
-            connection.execute(update(DELIVERY).where(DELIVERY.c.state == "leased").values(**free))
-            why = "the program ended between the final dot and the relay's answer"
-            return connection.execute(
-                update(DELIVERY)
-                .where(DELIVERY.c.state == "sending")
-                .values(state="unknown", settled_at=now, text=why)
-            ).rowcount
-
     def ledger(self, readers: Sequence[int], since: datetime) -> dict[int, list[bytes]]:
         """The selections of what was sent to these readers from `since` on, or may have been.
 
@@ -302,7 +194,7 @@ class Deliveries:
             row = connection.execute(_log().where(DELIVERY.c.public_id == public_id)).first()
         if row is None:
             raise NotFound("this digest is not here any more")
-        return _delivery(row)
+        return delivery_of(row)
 
     def history(self, subscriber: int | None = None, limit: int = 100) -> list[Delivery]:
         """The log, newest first; of one reader when `subscriber` is given."""
@@ -310,24 +202,13 @@ class Deliveries:
         if subscriber is not None:
             query = query.where(DELIVERY.c.subscriber == subscriber)
         with self._database.read() as connection:
-            return [_delivery(row) for row in connection.execute(query)]
+            return [delivery_of(row) for row in connection.execute(query)]
 
     def excluded(self, issue: int) -> list[tuple[int, str]]:
         """Who was due in an issue and got nothing, and why: (subscriber number, reason)."""
         query = select(EXCLUSION).where(EXCLUSION.c.issue == issue).order_by(EXCLUSION.c.id)
         with self._database.read() as connection:
             return [(row.subscriber, row.reason) for row in connection.execute(query)]
-
-    def waiting(self, now: datetime) -> int:
-        """How many deliveries a sender would find something to do for at that instant.
-
-        What a sender that died had in its hands is among them: it wants to be recovered.
-        """
-        due = DELIVERY.c.state.in_(("ready", "deferred")) & (DELIVERY.c.not_before <= now)
-        where = due | DELIVERY.c.state.in_(("leased", "sending"))
-        with self._database.read() as connection:
-            count = select(func.count()).select_from(DELIVERY).where(where)
-            return int(connection.execute(count).scalar_one())
 
 
 def new_row(
@@ -418,52 +299,8 @@ def _log() -> Any:  # noqa: ANN401 -- an SQL expression
     ).select_from(DELIVERY.outerjoin(SUBSCRIBER, DELIVERY.c.subscriber == SUBSCRIBER.c.id))
 
 
-def _running() -> Any:  # noqa: ANN401 -- an SQL expression
-    stopped = select(ISSUE.c.id).where(ISSUE.c.state.in_(("paused", "cancelled")))
-    return DELIVERY.c.issue.is_(None) | DELIVERY.c.issue.not_in(stopped)
-
-
-def _stopped(connection: Connection, row: Row[Any]) -> str:
-    """Why this delivery is not to be sent after all, or nothing."""
-    if row.address is None:
-        return "the reader was removed"
-    if row.reader_status not in WRITTEN_TO.get(row.kind, ("active",)):
-        return f"the reader is {row.reader_status}"
-    reason = suppressed(connection, row.address)
-    return f"the address is never written to: {reason}" if reason else ""
-
-
-def _mine(delivery: Delivery, owner: str, *states: str) -> Any:  # noqa: ANN401 -- an SQL expression
-    """Fencing: this row, this attempt, this owner, in one of these states."""
-    return (
-        (DELIVERY.c.id == delivery.number)
-        & (DELIVERY.c.attempt == delivery.attempt)
-        & (DELIVERY.c.lease_owner == owner)
-        & DELIVERY.c.state.in_(states)
-    )
-
-
-def _change(connection: Connection, number: int, values: dict[str, Any]) -> None:
-    connection.execute(update(DELIVERY).where(DELIVERY.c.id == number).values(**values))
-
-
-def _close_issue(connection: Connection, issue: int | None) -> None:
-    """An issue is done when none of its deliveries is still to be sent."""
-    if issue is None:
-        return
-    open_states = ("ready", "leased", "sending", "deferred")
-    left = select(func.sum(case((DELIVERY.c.state.in_(open_states), 1), else_=0))).where(
-        DELIVERY.c.issue == issue
-    )
-    if not connection.execute(left).scalar_one():
-        connection.execute(
-            update(ISSUE)
-            .where(ISSUE.c.id == issue, ISSUE.c.state == "sending")
-            .values(state="done")
-        )
-
-
-def _delivery(row: Row[Any], **changed: Any) -> Delivery:  # noqa: ANN401 -- column values
+def delivery_of(row: Row[Any], **changed: Any) -> Delivery:  # noqa: ANN401 -- column values
+    """A stored row, with its reader's address, as the value everything else works with."""
     values = {
         name: getattr(row, name) for name in Delivery.__slots__ if name not in {"number", "address"}
     }

@@ -23,6 +23,7 @@ SELECT EXISTS (
 ) OR EXISTS (
     SELECT 1 FROM delivery
     WHERE state IN ('ready', 'deferred', 'leased', 'sending') AND not_before <= :now
+    AND (issue IS NULL OR issue NOT IN (SELECT id FROM issue WHERE state = 'paused'))
 )
 """
 _NEXT: Final = """

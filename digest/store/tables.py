@@ -368,6 +368,7 @@ class DeliveryRow(SQLModel, table=True):
         _one_of("state", STATES),
         Index("ix_delivery_queue", "state", "not_before"),
         Index("ix_delivery_subscriber", "subscriber", "id"),
+        Index("ix_delivery_issue", "issue", "state"),
         {"sqlite_autoincrement": True},
     )
 
@@ -395,6 +396,16 @@ class DeliveryRow(SQLModel, table=True):
     selection: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_at: datetime = Field(sa_column=Column(Instant, nullable=False))
     settled_at: datetime | None = Field(sa_column=Column(Instant))
+
+
+class PaceRow(SQLModel, table=True):
+    """How many messages went to a relay or a domain in one slot of time (`digest.pace`)."""
+
+    __tablename__: ClassVar[Any] = "pace"
+
+    scope: str = Field(sa_column=Column(Text, primary_key=True))
+    slot: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    taken: int
 
 
 class AttemptRow(SQLModel, table=True):

@@ -1,0 +1,350 @@
+"""The outbox: the part of the delivery log that a sender works on.
+
+States: ready -> leased -> sending -> accepted | deferred | rejected | unknown, and expired,
+cancelled, dropped. `sending` is committed before the final dot, so what a crash leaves behind is
+either safe to send again (leased) or recorded as unknown (sending). What happens once per message
+is `digest.store.journal`; this is what happens once per batch, per issue or per start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
+
+from digest.errors import Conflict, NotFound
+from digest.pace import counts_still
+from digest.store.database import chunks
+from digest.store.deliveries import ATTEMPT, DELIVERY, ISSUE, WRITTEN_TO, Delivery, delivery_of
+from digest.store.subscribers import SUBSCRIBER, SUPPRESSION
+from digest.store.tables import PaceRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from digest.store.database import Database
+
+PACE = PaceRow.__table__  # type: ignore[attr-defined]
+
+LEASE: Final = timedelta(minutes=15)
+"""Longer than the ten minutes a relay may take over the final dot (RFC 5321 4.5.3.2.6)."""
+TO_SEND: Final = ("ready", "deferred")
+UNDER_WAY: Final = ("leased", "sending")
+ENDED: Final = "the program ended between the final dot and the relay's answer"
+_HELD: Final = ("paused", "cancelled")
+_EXPIRED: Final = "not sent before its time was over"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a sender that died had left: so many free again, so many unknown."""
+
+    freed: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One issue as the log has it: its frozen audience, and how many are in which state.
+
+    `reason` says why it is paused, or what it waits for.
+    """
+
+    number: int
+    frozen_at: datetime
+    state: str
+    reason: str
+    candidates: int
+    prepared: int
+    excluded: int
+    states: dict[str, int]
+
+
+class Outbox:
+    """What is to be sent, and who is at it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def waiting(self, now: datetime) -> int:
+        """How many deliveries a sender would find something to do for at that instant.
+
+        What a sender that died had in its hands is among them: it wants to be recovered.
+        """
+        due = DELIVERY.c.state.in_(TO_SEND) & (DELIVERY.c.not_before <= now) & _running()
+        where = due | DELIVERY.c.state.in_(UNDER_WAY)
+        with self._database.read() as connection:
+            count = select(func.count()).select_from(DELIVERY).where(where)
+            return int(connection.execute(count).scalar_one())
+
+    def newest(self) -> int:
+        """The highest number of any delivery, 0 where there is none."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.max(DELIVERY.c.id))).scalar_one() or 0)
+
+    def expire(self, now: datetime) -> int:
+        """End what still waits although its time is over; its papers are offered again."""
+        with self._database.write() as connection:
+            return _expire(connection, now)
+
+    def lease(self, owner: str, most: int, now: datetime) -> list[Delivery]:
+        """Take up to `most` deliveries to send; nobody else is given them until the lease ends.
+
+        Status, address and suppression are read again: who is no longer to be written to is
+        cancelled with the reason. What has passed its end is expired.
+        """
+        taken: list[Row[Any]] = []
+        with self._database.write() as connection:
+            _expire(connection, now)
+            while len(taken) < most:
+                rows = _due(connection, now, most - len(taken))
+                stopped = [(row.id, why) for row in rows if (why := _stopped(row))]
+                _cancel(connection, stopped, now)
+                passed_over = {number for number, _ in stopped}
+                fit = [row for row in rows if row.id not in passed_over]
+                _take(connection, fit, owner, now)
+                taken += fit
+                if not stopped:
+                    break
+        return [_leased(row) for row in taken]
+
+    def release(
+        self, deliveries: Iterable[Delivery], owner: str, not_before: datetime | None = None
+    ) -> None:
+        """Give leased deliveries back, as if they had not been taken; to be sent later, if so."""
+        later = {"not_before": not_before} if not_before else {}
+        rows = [{"number": one.number, "tried": one.attempt} for one in deliveries]
+        if not rows:
+            return
+        mine = (
+            (DELIVERY.c.id == bindparam("number"))
+            & (DELIVERY.c.attempt == bindparam("tried"))
+            & (DELIVERY.c.lease_owner == owner)
+            & (DELIVERY.c.state == "leased")
+        )
+        change = update(DELIVERY).where(mine)
+        free = {"state": "ready", "lease_owner": None, "lease_until": None, **later}
+        with self._database.write() as connection:
+            connection.execute(change.values(attempt=DELIVERY.c.attempt - 1, **free), rows)
+
+    def recover(self, now: datetime, unknown: str = "unknown") -> Recovered:
+        """Make up for a sender that died: leased is ready again, sending is unknown.
+
+        `unknown` is the state to put those into: "unknown", "ready" to send them again, "dropped"
+        to let go of them. Either way the attempt is written down as unknown. Call it only where
+        no sender can be at work (at start, under the sender's lock).
+        """
+        with self._database.write() as connection:
+            freed = connection.execute(
+                update(DELIVERY)
+                .where(DELIVERY.c.state == "leased")
+                .values(
+                    state="ready",
+                    attempt=DELIVERY.c.attempt - 1,
+                    lease_owner=None,
+                    lease_until=None,
+                )
+            ).rowcount
+            lost = connection.execute(
+                select(DELIVERY.c.id, DELIVERY.c.attempt, DELIVERY.c.relay).where(
+                    DELIVERY.c.state == "sending"
+                )
+            ).all()
+            if lost:
+                said = {"state": "unknown", "enhanced": "", "text": ENDED, "ended_at": now}
+                rows = [
+                    {"delivery": one.id, "attempt": one.attempt, "relay": one.relay, **said}
+                    for one in lost
+                ]
+                connection.execute(insert(ATTEMPT), rows)
+                again = {"lease_owner": None, "not_before": now} if unknown == "ready" else {}
+                connection.execute(
+                    update(DELIVERY)
+                    .where(DELIVERY.c.state == "sending")
+                    .values(state=unknown, settled_at=now, text=ENDED, **again)
+                )
+        return Recovered(freed, len(lost))
+
+    def issues(self, limit: int = 20) -> list[Issue]:
+        """The newest issues, newest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(ISSUE).order_by(ISSUE.c.id.desc()).limit(limit)).all()
+            return _counted(connection, rows)
+
+    def issue(self, number: int) -> Issue:
+        """One issue; NotFound when there is none of that number."""
+        with self._database.read() as connection:
+            found = connection.execute(select(ISSUE).where(ISSUE.c.id == number)).all()
+            if not found:
+                raise NotFound(f"there is no issue {number}: `paper-digest issues` lists them")
+            return _counted(connection, found)[0]
+
+    def pause(self, number: int, reason: str) -> None:
+        """Send nothing more of an issue, not even what a sender has in its hands before its dot.
+
+        Raises Conflict where there is nothing to pause.
+        """
+        self._turn(number, "paused", reason, ("sending", "paused"))
+
+    def resume(self, number: int) -> None:
+        """Let a paused issue go on; Conflict where it is not paused."""
+        self._turn(number, "sending", "", ("paused",))
+
+    def cancel(self, number: int, reason: str, now: datetime) -> int:
+        """End an issue: what was not sent never will be, and its papers are offered again.
+
+        Returns how many deliveries were cancelled. What is between its dot and the relay's
+        answer is settled as the relay says.
+        """
+        self._turn(number, "cancelled", reason, ("sending", "paused"))
+        waiting = (DELIVERY.c.issue == number) & DELIVERY.c.state.in_((*TO_SEND, "leased"))
+        ended = {"state": "cancelled", "settled_at": now, "text": f"the issue was ended: {reason}"}
+        with self._database.write() as connection:
+            return connection.execute(update(DELIVERY).where(waiting).values(**ended)).rowcount
+
+    def paces(self, now: datetime) -> list[tuple[str, int, int]]:
+        """What was counted of the pace and still counts; the rest is forgotten."""
+        moment = now.timestamp()
+        with self._database.write() as connection:
+            rows = [tuple(row) for row in connection.execute(select(PACE))]
+            old = [row for row in rows if not counts_still(row[0], row[1], moment)]
+            for scope, slot, _ in old:
+                connection.execute(delete(PACE).where(PACE.c.scope == scope, PACE.c.slot == slot))
+        return [
+            (scope, slot, taken) for scope, slot, taken in rows if (scope, slot, taken) not in old
+        ]
+
+    def note(self, reason: str) -> None:
+        """Write down what the issues that are being sent wait for; nothing when it is over."""
+        with self._database.write() as connection:
+            running = (ISSUE.c.state == "sending") & (ISSUE.c.reason != reason)
+            connection.execute(update(ISSUE).where(running).values(reason=reason))
+
+    def close_issues(self) -> None:
+        """Call every issue done of which nothing is to be sent any more."""
+        open_states = (*TO_SEND, *UNDER_WAY)
+        unfinished = select(DELIVERY.c.issue).where(
+            DELIVERY.c.state.in_(open_states), DELIVERY.c.issue.is_not(None)
+        )
+        with self._database.write() as connection:
+            connection.execute(
+                update(ISSUE)
+                .where(ISSUE.c.state == "sending", ISSUE.c.id.not_in(unfinished))
+                .values(state="done", reason="")
+            )
+
+    def _turn(self, number: int, state: str, reason: str, froms: Sequence[str]) -> None:
+        which = (ISSUE.c.id == number) & ISSUE.c.state.in_(froms)
+        with self._database.write() as connection:
+            change = update(ISSUE).where(which).values(state=state, reason=reason)
+            if connection.execute(change).rowcount:
+                return
+            now = connection.execute(select(ISSUE.c.state).where(ISSUE.c.id == number)).scalar()
+        if now is None:
+            raise NotFound(f"there is no issue {number}: `paper-digest issues` lists them")
+        raise Conflict(f"issue {number} is {now}")
+
+
+def _running() -> Any:  # noqa: ANN401 -- an SQL expression
+    held = select(ISSUE.c.id).where(ISSUE.c.state.in_(_HELD))
+    return or_(DELIVERY.c.issue.is_(None), DELIVERY.c.issue.not_in(held))
+
+
+def _expire(connection: Connection, now: datetime) -> int:
+    late = DELIVERY.c.state.in_(TO_SEND) & (DELIVERY.c.expires_at <= now)
+    return connection.execute(
+        update(DELIVERY).where(late).values(state="expired", settled_at=now, text=_EXPIRED)
+    ).rowcount
+
+
+def _due(connection: Connection, now: datetime, most: int) -> list[Row[Any]]:
+    """What is to be sent next, one state after the other so that the index gives the order."""
+    readers = DELIVERY.outerjoin(SUBSCRIBER, DELIVERY.c.subscriber == SUBSCRIBER.c.id)
+    query = (
+        select(
+            DELIVERY,
+            SUBSCRIBER.c.address,
+            SUBSCRIBER.c.status.label("reader_status"),
+            SUPPRESSION.c.reason.label("suppressed"),
+        )
+        .select_from(
+            readers.outerjoin(SUPPRESSION, SUPPRESSION.c.address_key == SUBSCRIBER.c.address_key)
+        )
+        .where(DELIVERY.c.not_before <= now, _running())
+        .order_by(DELIVERY.c.not_before, DELIVERY.c.id)
+        .with_for_update(skip_locked=True, of=DELIVERY)
+    )
+    rows: list[Row[Any]] = []
+    for state in TO_SEND:
+        if len(rows) < most:
+            some = query.where(DELIVERY.c.state == state).limit(most - len(rows))
+            rows += connection.execute(some).all()
+    return rows
+
+
+def _stopped(row: Row[Any]) -> str:
+    """Why this delivery is not to be sent after all, or nothing."""
+    if row.address is None:
+        return "the reader was removed"
+    if row.reader_status not in WRITTEN_TO.get(row.kind, ("active",)):
+        return f"the reader is {row.reader_status}"
+    if row.suppressed is not None:
+        return f"the address is never written to: {row.suppressed}"
+    return ""
+
+
+def _cancel(connection: Connection, stopped: Sequence[tuple[int, str]], now: datetime) -> None:
+    if not stopped:
+        return
+    change = (
+        update(DELIVERY)
+        .where(DELIVERY.c.id == bindparam("number"))
+        .values(state="cancelled", settled_at=now, text=bindparam("why"))
+    )
+    connection.execute(change, [{"number": number, "why": why} for number, why in stopped])
+
+
+def _take(connection: Connection, rows: Sequence[Row[Any]], owner: str, now: datetime) -> None:
+    for part in chunks([row.id for row in rows]):
+        connection.execute(
+            update(DELIVERY)
+            .where(DELIVERY.c.id.in_(part))
+            .values(
+                state="leased",
+                attempt=DELIVERY.c.attempt + 1,
+                lease_owner=owner,
+                lease_until=now + LEASE,
+            )
+        )
+
+
+def _leased(row: Row[Any]) -> Delivery:
+    """The delivery as it is now that it was taken."""
+    return delivery_of(row, state="leased", attempt=row.attempt + 1)
+
+
+def _counted(connection: Connection, rows: Sequence[Row[Any]]) -> list[Issue]:
+    counts: dict[int, dict[str, int]] = {row.id: {} for row in rows}
+    query = (
+        select(DELIVERY.c.issue, DELIVERY.c.state, func.count())
+        .where(DELIVERY.c.issue.in_(list(counts)))
+        .group_by(DELIVERY.c.issue, DELIVERY.c.state)
+    )
+    for number, state, times in connection.execute(query):
+        counts[number][state] = times
+    return [
+        Issue(
+            row.id,
+            row.frozen_at,
+            row.state,
+            row.reason,
+            row.candidates,
+            row.prepared,
+            row.excluded,
+            counts[row.id],
+        )
+        for row in rows
+    ]
