@@ -96,7 +96,7 @@ def deliver(
     from digest.letters import Letters  # noqa: PLC0415 -- needed to send only
 
     settings = app.settings
-    return send_all(
+    report = send_all(
         app.store,
         app.channel,
         Letters(app),
@@ -106,6 +106,30 @@ def deliver(
         ),
         on_sent=on_sent,
         ending=ending,
+    )
+    for sent in report.refused:
+        _returned(app, sent)
+    return report
+
+
+def _returned(app: App, sent: Sent) -> None:
+    """A recipient refused at the door counts like one whose mail came back."""
+    from digest.bounces import Report as Returned  # noqa: PLC0415 -- seldom needed
+    from digest.bounces.judging import judge  # noqa: PLC0415
+
+    reply, now = sent.reply, app.clock()
+    kind = judge(reply.enhanced, reply.code, reply.text)
+    app.store.suppressions.take(
+        Returned(
+            kind,
+            now,
+            "relay",
+            public_id=sent.delivery.public_id,
+            code=reply.code,
+            enhanced=reply.enhanced,
+            text=reply.text,
+        ),
+        now,
     )
 
 

@@ -174,6 +174,13 @@ def _number(result: CursorResult[Any]) -> int:
     return int(key[0]) if key else 0
 
 
+def suppressed(connection: Connection, address: str) -> str | None:
+    """Why an address is never written to, or None."""
+    reason = select(SUPPRESSION.c.reason).where(SUPPRESSION.c.address_key == address_key(address))
+    found: str | None = connection.execute(reason).scalar_one_or_none()
+    return found
+
+
 def _values(subscriber: Subscriber) -> dict[str, Any]:
     values = {name: getattr(subscriber, name) for name in _COLUMNS}
     schedule = subscriber.schedule
