@@ -15,6 +15,7 @@
       + RelayError                the mail relay
         - RelayUnreachable        no connection, no TLS, no answer: try again later
         - RelayRefused            it answered and will not have us: somebody must act
+      + MailboxError              the mailbox of what comes back cannot be read
       + TemplateError             a template that does not compile or render: file and line
 
 Foreign exceptions become one of these in the module that calls the library.
@@ -134,6 +135,10 @@ class RelayUnreachable(RelayError):
 
 class RelayRefused(RelayError):
     """The relay answered and will not have us: somebody must act."""
+
+
+class MailboxError(PaperDigestError):
+    """The mailbox of what comes back cannot be read."""
 
 
 class TemplateError(PaperDigestError):

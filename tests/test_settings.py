@@ -55,6 +55,11 @@ def test_every_setting_is_read() -> None:
             "DIGEST_FROM": "Reading Group <digest@Example.ORG>",
             "DIGEST_CONTACT": "group@example.org",
             "DIGEST_BOUNCE_ADDRESS": "bounces+*@example.org",
+            "DIGEST_BOUNCES_URL": "imaps://mail.example.org/Bounces",
+            "DIGEST_BOUNCES_USER": "bounces",
+            "DIGEST_BOUNCES_PASSWORD": "s3cret too",
+            "DIGEST_SES_TOPIC": "arn:aws:sns:eu-west-1:123456789012:bounces",
+            "DIGEST_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
             "DIGEST_PUBLIC_URL": "https://example.org/digest/",
             "DIGEST_SECRET_KEY": SECRET,
             "DIGEST_SECRET_KEY_OLD": SECRET[::-1],
@@ -83,6 +88,11 @@ def test_every_setting_is_read() -> None:
         sender_address="digest@example.org",
         contact="group@example.org",
         bounce_address="bounces+*@example.org",
+        bounces_url="imaps://mail.example.org/Bounces",
+        bounces_user="bounces",
+        bounces_password="s3cret too",
+        ses_topic="arn:aws:sns:eu-west-1:123456789012:bounces",
+        webhook_secret=b"0123456789abcdef0123456789abcdef",
         public_url="https://example.org/digest",
         secret_keys=(SECRET.encode(), SECRET[::-1].encode()),
         sources=("hf", "file:/srv/listings"),
@@ -118,6 +128,24 @@ def test_who_signs_up_and_whom_to_trust_is_said_clearly(key: str, value: str, sa
     problem = only_problem({key: value})
     assert problem.startswith(f"{key} is {value!r}")
     assert said in problem
+
+
+def test_bounces_need_a_key_for_their_tags_and_a_login() -> None:
+    key = {"DIGEST_SECRET_KEY": SECRET}
+    for text in ("bounces+*@example.org", "*@bounces.example.org"):
+        line = only_problem({"DIGEST_BOUNCE_ADDRESS": text})
+        assert line.startswith("DIGEST_SECRET_KEY is not set: 32 random characters or more")
+    assert load({"DIGEST_BOUNCE_ADDRESS": "bounces@example.org"}).bounce_address
+    line = only_problem({"DIGEST_BOUNCES_URL": "imaps://mail.example.org", **key})
+    assert line.startswith("DIGEST_BOUNCES_USER and DIGEST_BOUNCES_PASSWORD is not set: name and")
+    assert load({"DIGEST_BOUNCES_URL": "imaps://u:p@mail.example.org", **key}).bounces_url
+    assert load({"DIGEST_BOUNCES_URL": "maildir:/var/mail/bounces", **key}).bounces_url
+
+
+@pytest.mark.parametrize("secret", ["short", "a" * 40, "whsec_c2hvcnQ=", "whsec_!!!"])
+def test_a_weak_webhook_secret_is_refused_and_not_shown(secret: str) -> None:
+    line = only_problem({"DIGEST_WEBHOOK_SECRET": secret})
+    assert line.startswith("DIGEST_WEBHOOK_SECRET is '***': ")
 
 
 def test_every_problem_is_reported_at_once() -> None:
@@ -160,6 +188,11 @@ def test_every_problem_is_reported_at_once() -> None:
         ("DIGEST_ZONE", "../etc/passwd"),
         ("DIGEST_HOST", "a b"),
         ("DIGEST_PORT", "65536"),
+        ("DIGEST_BOUNCE_ADDRESS", "**@example.org"),
+        ("DIGEST_BOUNCE_ADDRESS", f"{'b' * 36}*@example.org"),
+        ("DIGEST_BOUNCES_URL", "pop3://mail.example.org"),
+        ("DIGEST_BOUNCES_URL", "maildir:"),
+        ("DIGEST_SES_TOPIC", "arn:aws:s3:::bucket"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key_and_what_would_be_right(key: str, value: str) -> None:

@@ -48,6 +48,11 @@ class Settings:
     domain_rates: Mapping[str, tuple[Rate, ...]] = field(default_factory=dict)
     on_unknown: str = "hold"
     bounce_address: str = ""
+    bounces_url: str = field(default="", repr=False)
+    bounces_user: str | None = field(default=None, repr=False)
+    bounces_password: str | None = field(default=None, repr=False)
+    ses_topic: str = ""
+    webhook_secret: bytes = field(default=b"", repr=False)
     hostname: str = "localhost"
     public_url: str = ""
     secret_keys: tuple[bytes, ...] = field(default=(), repr=False)
@@ -113,6 +118,11 @@ def load(env: Mapping[str, str]) -> Settings:
         domain_rates=values["DIGEST_DOMAIN_PACE"] or {},
         on_unknown=values["DIGEST_ON_UNKNOWN"],
         bounce_address=values["DIGEST_BOUNCE_ADDRESS"] or address,
+        bounces_url=values["DIGEST_BOUNCES_URL"] or "",
+        bounces_user=values["DIGEST_BOUNCES_USER"],
+        bounces_password=values["DIGEST_BOUNCES_PASSWORD"],
+        ses_topic=values["DIGEST_SES_TOPIC"] or "",
+        webhook_secret=values["DIGEST_WEBHOOK_SECRET"] or b"",
         public_url=values["DIGEST_PUBLIC_URL"] or "",
         secret_keys=tuple(key for key in keys if key),
         sources=sources,
@@ -221,6 +231,17 @@ def _missing(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[Proble
             "links to it are signed (openssl rand -hex 32)"
         )
         problems.append(Problem("DIGEST_SECRET_KEY", None, wanted))
+    tagged = [
+        key
+        for key in ("DIGEST_BOUNCE_ADDRESS", "DIGEST_BOUNCES_URL")
+        if values.get(key) and (key != "DIGEST_BOUNCE_ADDRESS" or "*" in values[key])
+    ]
+    if tagged and not public and "DIGEST_SECRET_KEY" not in texts:
+        wanted = (
+            f"{SHORTEST_SECRET} random characters or more, because {tagged[0]} is set and bounces "
+            "are matched by tags it signs (openssl rand -hex 32)"
+        )
+        problems.append(Problem("DIGEST_SECRET_KEY", None, wanted))
     if not relay.startswith("eml:") and "DIGEST_FROM" not in texts:
         wanted = (
             "who the mails come from, because DIGEST_SMTP_URL is a relay: "
@@ -233,6 +254,14 @@ def _missing(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[Proble
     if "DIGEST_SMTP_TOKEN_COMMAND" in texts and "DIGEST_SMTP_USER" not in texts:
         wanted = "the account that DIGEST_SMTP_TOKEN_COMMAND prints tokens for"
         problems.append(Problem("DIGEST_SMTP_USER", None, wanted))
+    mailbox = values.get("DIGEST_BOUNCES_URL") or ""
+    if (
+        mailbox.startswith("imap")
+        and "@" not in mailbox
+        and not ("DIGEST_BOUNCES_USER" in texts and "DIGEST_BOUNCES_PASSWORD" in texts)
+    ):
+        wanted = "name and password of the mailbox, because DIGEST_BOUNCES_URL has none in it"
+        problems.append(Problem("DIGEST_BOUNCES_USER and DIGEST_BOUNCES_PASSWORD", None, wanted))
     return problems
 
 

@@ -140,6 +140,38 @@ SETTINGS: Final = (
         values.bounce_address,
     ),
     Setting(
+        "DIGEST_BOUNCES_URL",
+        "The mailbox that what cannot be delivered comes back to; `run` and `serve` read it.",
+        "imaps://HOST/FOLDER, imap+starttls://HOST/FOLDER or maildir:FOLDER",
+        values.mailbox_url,
+    ),
+    Setting(
+        "DIGEST_BOUNCES_USER",
+        "The name to log in with at that mailbox; over one in DIGEST_BOUNCES_URL.",
+        "a name in one line",
+        values.line(320),
+    ),
+    Setting(
+        "DIGEST_BOUNCES_PASSWORD",
+        "The password that goes with it; over one in DIGEST_BOUNCES_URL.",
+        "a password in one line",
+        values.line(4096),
+        secret=True,
+    ),
+    Setting(
+        "DIGEST_SES_TOPIC",
+        "The SNS topic that Amazon SES tells bounces and complaints to, at /hooks/ses.",
+        "the ARN of a topic, as in arn:aws:sns:eu-west-1:123456789012:bounces",
+        values.matching(values.TOPIC),
+    ),
+    Setting(
+        "DIGEST_WEBHOOK_SECRET",
+        "Signs what others tell of bounces and complaints, at /hooks/mail.",
+        f"{_SECRET}, or one that begins with whsec_",
+        values.webhook_secret,
+        secret=True,
+    ),
+    Setting(
         "DIGEST_PUBLIC_URL",
         "Where readers reach `paper-digest serve`; it may have a path. Without it mails have no "
         "links to settings, and one leaves by writing to DIGEST_CONTACT.",

@@ -6,6 +6,7 @@ more to say about this very text than what its setting takes.
 
 from __future__ import annotations
 
+import base64
 import re
 from difflib import get_close_matches
 from pathlib import Path
@@ -36,6 +37,7 @@ ON_UNKNOWN: Final = re.compile(r"hold|resend|drop")
 LIST: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 ARCHIVE: Final = re.compile(r"public|closed")
 _SOURCE: Final = re.compile(r"[a-z][a-z0-9_]*(?::\S+)?")
+TOPIC: Final = re.compile(r"arn:aws[\w-]{0,10}:sns:[a-z0-9-]{1,30}:\d{12}:[\w-]{1,256}(?:\.fifo)?")
 HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[?[0-9A-Fa-f:.]+\]?")
 
 
@@ -121,6 +123,28 @@ def bounce_address(text: str) -> str:
     if local.count("*") > 1 or len(local) > 64 - 29:
         raise ValueError
     return address(text)
+
+
+def mailbox_url(text: str) -> str:
+    """A mailbox over IMAP, or maildir: and a folder."""
+    if text.startswith("maildir:"):
+        if not text.removeprefix("maildir:"):
+            raise WantedError("maildir: and a folder, as in maildir:/var/mail/bounces")
+        return text
+    parts = split(text, ("imap", "imap+starttls", "imaps"))
+    if parts.fragment or not text.isascii():
+        raise ValueError
+    return text
+
+
+def webhook_secret(text: str) -> bytes:
+    """The key of a secret as the Standard Webhooks have it (whsec_ and base64), or as it stands."""
+    if not text.startswith("whsec_"):
+        return secret_key(text)
+    key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    if len(key) < 24:  # noqa: PLR2004 -- the least that their specification allows
+        raise ValueError
+    return key
 
 
 def secret_key(text: str) -> bytes:
