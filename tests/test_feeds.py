@@ -66,6 +66,14 @@ def test_json_feed_carries_the_paper() -> None:
     assert document["items"][0]["authors"][0] == {"name": "Ines Harrow"}
 
 
+def test_a_paper_without_any_link_leads_to_the_page_of_the_feed() -> None:
+    bare = feed(Paper(PaperId("pmid", "1"), "Bare"))
+    link = read(atom(bare)).find("a:entry/a:link", ATOM)
+    assert link is not None
+    assert link.get("href") == read(rss(bare)).findtext("channel/item/link") == bare.home
+    assert json.loads(json_feed(bare))["items"][0]["url"] == bare.home
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_empty_feed_is_a_feed(name: str) -> None:
     assert FORMATS[name].write(feed())

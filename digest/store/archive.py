@@ -60,6 +60,14 @@ class Archive:
         with self._database.read() as connection:
             return "-".join(map(str, connection.execute(select(*newest)).one()))
 
+    def changed_at(self) -> datetime | None:
+        """When a source last said something new of any paper."""
+        with self._database.read() as connection:
+            changed: datetime | None = connection.execute(
+                select(func.max(RECORD.c.seen_at))
+            ).scalar_one()
+            return changed
+
     def around(self, first: date, last: date) -> Around:
         """The list days before the first day, after the last, and the newest."""
         day = FACET.c.day

@@ -34,6 +34,7 @@ from digest.web.pause import pause_routes
 from digest.web.public import public_routes
 from digest.web.search import search_routes
 from digest.web.signup import Desk
+from digest.web.syndication import feed_routes, own_feed_routes
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -50,7 +51,11 @@ def create_app(app: App) -> FastAPI:
     public = urlsplit(app.settings.public_url)
     base = public.path.rstrip("/")
     pages = Pages(
-        templates_dir(), base=base, brand=app.settings.brand, overlay=app.settings.templates
+        templates_dir(),
+        base=base,
+        brand=app.settings.brand,
+        overlay=app.settings.templates,
+        archive=app.settings.archive_is_public,
     )
     web = bare_app(pages)
     months, desk = Months(app), Desk(app)
@@ -59,14 +64,16 @@ def create_app(app: App) -> FastAPI:
     web.include_router(link_routes(app, pages, desk))
     web.include_router(api_routes(app, desk))
     web.include_router(confirm_routes(app, pages))
-    web.include_router(public_routes(app, months))
+    web.include_router(public_routes(app))
     web.include_router(leave_routes(app, pages))
     web.include_router(manage_routes(app, pages))
     web.include_router(pause_routes(app, pages))
     web.include_router(feedback_routes(app, pages))
     web.include_router(online_routes(app))
+    web.include_router(own_feed_routes(app))
     if app.settings.archive_is_public:
         kept = Kept(app.store.archive.revision)
+        web.include_router(feed_routes(app, kept))
         web.include_router(archive_routes(app, pages, kept))
         web.include_router(search_routes(app, pages, kept))
         web.include_router(paper_routes(app, pages, kept))

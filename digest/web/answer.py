@@ -11,17 +11,15 @@ from digest.match import match
 from digest.preview import without_mistakes
 from digest.selection import select
 from digest.volume import DAYS, Recent, day_of, detail, headline, remark, volume
+from digest.web.cards import pieces
 from digest.web.preferences import Mistake, mistakes
 from subscribers.profile import Layout, Profile
-from subscribers.query import check
 from subscribers.subscriber import Subscriber
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date
 
     from digest.compose import Card
-    from digest.papers import Paper
     from digest.volume import LineVolume, Volume
 
 SAMPLE: Final = 5
@@ -152,32 +150,6 @@ def card_of(card: Card) -> SampleCard:
         about=" · ".join(filter(None, (card.authors_short, card.where))),
         why=card.why,
     )
-
-
-def matching(text: str, recent: Recent) -> list[Paper]:
-    """The recent papers that the text finds (all of them for no text), newest first."""
-    good, _ = without_mistakes(text)
-    papers = {paper.number: paper for paper in recent.papers}
-    if not check(good)[0].is_empty:
-        (found,) = match(recent.papers, [Profile(good, limit=0)], now=recent.now)
-        papers = {one.paper: papers[one.paper] for one in found}
-    return sorted(papers.values(), key=_newest_first)
-
-
-def _newest_first(paper: Paper) -> tuple[int, int]:
-    day = day_of(paper)
-    return (-day.toordinal() if day else 0, -paper.number)
-
-
-def pieces(text: str, marks: Sequence[tuple[int, int]]) -> tuple[tuple[str, bool], ...]:
-    """The text cut at its marks, which are apart and in order: (piece, whether it is marked)."""
-    cut: list[tuple[str, bool]] = []
-    last = 0
-    for start, end in marks:
-        cut += [(text[last:start], False), (text[start:end], True)]
-        last = end
-    cut.append((text[last:], False))
-    return tuple(piece for piece in cut if piece[0])
 
 
 def _bars(found: Volume) -> tuple[Bar, ...]:

@@ -47,7 +47,7 @@ def rss(feed: Feed) -> bytes:
     for paper in feed.papers:
         item = SubElement(channel, "item")
         _say(item, "title", paper.title)
-        _say(item, "link", _url(paper))
+        _say(item, "link", _url(paper, feed))
         SubElement(item, "guid", isPermaLink="false").text = _clean(_guid(paper))
         _say(item, "pubDate", format_datetime(_moment(paper, feed), usegmt=True))
         for author in paper.authors:
@@ -71,7 +71,7 @@ def atom(feed: Feed) -> bytes:
         _say(entry, "id", _guid(paper))
         _say(entry, "title", paper.title)
         _say(entry, "updated", _moment(paper, feed).isoformat())
-        SubElement(entry, "link", href=_url(paper), rel="alternate")
+        SubElement(entry, "link", href=_url(paper, feed), rel="alternate")
         for name in [author.name for author in paper.authors] or [paper.organization or feed.title]:
             _say(SubElement(entry, "author"), "name", name)
         for category in paper.categories:
@@ -90,7 +90,7 @@ def json_feed(feed: Feed) -> bytes:
         "items": [
             {
                 "id": _guid(paper),
-                "url": _url(paper),
+                "url": _url(paper, feed),
                 "title": paper.title,
                 "content_text": paper.summary or paper.abstract,
                 "date_published": _moment(paper, feed).isoformat(),
@@ -133,8 +133,9 @@ def _clean(text: str) -> str:
     return _NOT_XML.sub("", text)
 
 
-def _url(paper: Paper) -> str:
-    return paper.url or paper.discussion_url or paper.pdf_url
+def _url(paper: Paper, feed: Feed) -> str:
+    """Where an item leads, which Atom asks for: the feed's own page where a paper has nothing."""
+    return paper.url or paper.discussion_url or paper.pdf_url or feed.home
 
 
 def _guid(paper: Paper) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
@@ -82,9 +83,23 @@ def respond(request: Request, made: Made, tag: str) -> Response:
     headers = {"etag": tag, "cache-control": made.cache}
     if made.last_modified:
         headers["last-modified"] = made.last_modified
-    if _has(request.headers.get("if-none-match", ""), tag):
+    if _is_known(request, made, tag):
         return Response(status_code=304, headers=headers)
     return Response(made.body, media_type=made.media_type, headers=headers)
+
+
+def _is_known(request: Request, made: Made, tag: str) -> bool:
+    """Whether the client has it; its date counts only where it names no tag (RFC 9110 13.2.2)."""
+    tags = request.headers.get("if-none-match")
+    if tags is not None:
+        return _has(tags, tag)
+    since = request.headers.get("if-modified-since")
+    if since is None or not made.last_modified:
+        return False
+    try:
+        return parsedate_to_datetime(made.last_modified) <= parsedate_to_datetime(since)
+    except (ValueError, TypeError):
+        return False  # no date, or one without a zone
 
 
 def _has(asked: str, tag: str) -> bool:

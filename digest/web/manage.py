@@ -52,6 +52,7 @@ def manage_routes(app: App, pages: Pages) -> APIRouter:
             "problems": edited.problems,
             "state": preferences.state(reader),
             "fingerprint": preferences.fingerprint(reader),
+            "feed": app.links.token(Purpose.FEED, reader.public_id),
             "leave": app.links.token(Purpose.UNSUBSCRIBE, reader.public_id),
             "today": reader.schedule.local_day(app.clock()),
             "is_paused": reader.status is Status.PAUSED,

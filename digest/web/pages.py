@@ -22,9 +22,15 @@ PRIVATE: Final = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollo
 
 
 class Pages:
-    """Renders pages; `base` is the path the application stands under, "" at the root."""
+    """Renders pages.
 
-    def __init__(self, templates: Path, *, base: str, brand: str, overlay: Path | None) -> None:
+    `base` is the path the application stands under, "" at the root; `archive` says whether
+    the lists of papers are there to be linked to.
+    """
+
+    def __init__(
+        self, templates: Path, *, base: str, brand: str, overlay: Path | None, archive: bool = False
+    ) -> None:
         self.base = base
         folders = [templates / "web"] if overlay is None else [overlay / "web", templates / "web"]
         self._environment = Environment(
@@ -35,7 +41,9 @@ class Pages:
             lstrip_blocks=True,
         )
         first, _, last = brand.rpartition(" ")
-        self._environment.globals.update(base=base, brand=brand, brand_first=first, brand_last=last)
+        self._environment.globals.update(
+            base=base, brand=brand, brand_first=first, brand_last=last, archive=archive
+        )
         self._environment.filters["figure"] = lambda number: f"{number:,}"
         self._environment.filters["count"] = counted
         self._environment.filters["date"] = date_words

@@ -31,7 +31,7 @@ LONGEST: Final = 500
 """Characters of a search; a profile may be longer."""
 PAGE: Final = 20
 _BATCH: Final = 40
-_LOOKED_THROUGH: Final = 200
+LOOKED_THROUGH: Final = 200
 """Candidates read for one page; where most of them are none, the next page goes on."""
 
 
@@ -43,12 +43,19 @@ class Results:
     after: int
 
 
-def find(app: App, text: str, *, before: int = END, most: int = PAGE) -> Results:
+def find(
+    app: App,
+    text: str,
+    *,
+    before: int = END,
+    most: int = PAGE,
+    look_through: int = LOOKED_THROUGH,
+) -> Results:
     """The newest papers below a place that a text means; its mistaken lines are passed over."""
     query = check(text)[0]
     found: list[tuple[Paper, tuple[Found, ...]]] = []
     looked = 0
-    while looked < max(_LOOKED_THROUGH, most):
+    while looked < look_through:
         placed = app.store.archive.candidates(query, before=before, most=_BATCH)
         papers = app.store.papers.by_numbers([number for _, number in placed])
         for place, number in placed:
