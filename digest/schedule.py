@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _log = logging.getLogger(__name__)
-LOOK_FOR_DUE: Final = timedelta(minutes=1)
+LOOK_FOR_DUE: Final = timedelta(seconds=10)
+"""A glance costs a hundredth of a second, and somebody who signs up waits for a mail."""
 ASK_SOURCES: Final = timedelta(minutes=5)
 """How often is looked whether a source is due; when each is stands in the database."""
 

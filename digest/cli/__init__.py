@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from digest.cli import deliveries, keywords, look, readers, setup, sources, work
+from digest.cli import deliveries, issues, keywords, look, readers, sender, setup, sources, work
 from digest.cli.examples import example
 from digest.errors import PaperDigestError
 
@@ -28,7 +28,9 @@ _ORDER: Final = (
     "subscribers",
     "preview",
     "run",
+    "send",
     "serve",
+    "issues",
     "deliveries",
 )
 
@@ -127,6 +129,7 @@ app.command(
     )
 )(sources.backfill)
 app.command(epilog=example("paper-digest run", "paper-digest run --now"))(work.run)
+app.command(epilog=example("paper-digest send", "paper-digest send --follow"))(sender.send)
 app.command(epilog=example("paper-digest serve", "paper-digest serve --port 8080"))(work.serve)
 app.command(
     epilog=example(
@@ -134,6 +137,7 @@ app.command(
         "paper-digest preview ada@example.org --out previews",
     )
 )(look.preview)
+app.add_typer(issues.app, name="issues")
 app.add_typer(deliveries.app, name="deliveries")
 
 

@@ -15,7 +15,7 @@ from digest.errors import RelayError
 from digest.settings import mask_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import date, datetime
 
     from digest.app import App
@@ -98,8 +98,10 @@ def issue_stage(house: App, steps: Steps, *, everybody: bool) -> IssueReport:
     return report
 
 
-def send_stage(house: App, steps: Steps, to: str = "") -> list[Trouble]:
-    """Send everything that waits; `to` says where in words."""
+def send_stage(
+    house: App, steps: Steps, to: str = "", *, ending: Callable[[], bool] = lambda: False
+) -> list[Trouble]:
+    """Send everything that waits, or until `ending` says so; `to` says where in words."""
     from digest.run import deliver
 
     step = steps.step("Sending", "connecting")
@@ -114,7 +116,7 @@ def send_stage(house: App, steps: Steps, to: str = "") -> list[Trouble]:
         troubles.extend(_refusal(sent))
 
     try:
-        report = deliver(house, on_sent=show)
+        report = deliver(house, on_sent=show, ending=ending)
     except RelayError as error:
         step.end(f"{waiting - done} of {count(waiting, 'mail')} wait for the next run")
         return [*troubles, Trouble(f"{error}\n{advise(str(error))}")]
@@ -127,6 +129,11 @@ def send_stage(house: App, steps: Steps, to: str = "") -> list[Trouble]:
                 f"Issue {number} is paused: {why}\n{advise(why)}\n"
                 f"`paper-digest issues resume {number}` sends the rest of it."
             )
+        )
+    if ending():
+        left = house.store.outbox.waiting(house.clock())
+        troubles.append(
+            Trouble(f"Ended early: {count(left, 'mail')} wait for the next run.", failed=False)
         )
     if report.held:
         troubles.append(Trouble(f"The rest waits: {report.held}.", failed=False))

@@ -6,8 +6,6 @@ import logging
 import os
 import signal
 import socket
-import sys
-import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,17 +13,15 @@ import typer
 
 from digest.cli.environment import settings
 from digest.cli.options import Quiet
+from digest.cli.sender import ending_well, log_to_stderr, looked_after
 from digest.cli.stages import end, ingest_stage, issue_stage, send_stage, stages
 from digest.cli.terminal import when
 from digest.errors import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     import uvicorn
 
-    from digest.app import App
-    from digest.delivery import Sent
     from digest.store.glance import Idle
 
 _log = logging.getLogger(__name__)
@@ -75,7 +71,8 @@ def run(
     with open_app(ours) as house, stages(quiet=quiet) as steps:
         _, troubles = ingest_stage(house, steps)
         issue_stage(house, steps, everybody=now)
-        troubles += send_stage(house, steps)
+        with ending_well() as ending:
+            troubles += send_stage(house, steps, ending=ending.is_set)
     end(troubles)
 
 
@@ -96,8 +93,9 @@ def serve(
 ) -> None:
     """Keep time, send, and answer links in mails.
 
-    Needs no cron, and ends well on SIGTERM and Ctrl-C. What became due while it was not running
-    is made up for at the start.
+    Mails go out from a process of their own, so that no page waits for them. Needs no cron, and
+    ends well on SIGTERM and Ctrl-C. What became due while it was not running is made up for at
+    the start.
     """
     changes = {"DIGEST_HOST": host} if host else {}
     if port is not None:
@@ -105,11 +103,10 @@ def serve(
     import uvicorn
 
     from digest.app import open_app
-    from digest.schedule import ASK_SOURCES, LOOK_FOR_DUE, Scheduler, Tick
     from digest.web import create_app
 
     with open_app(settings(**changes)) as house:
-        _log_to_stderr()
+        log_to_stderr()
         listening = listen(house.settings.host, house.settings.port)
         server = uvicorn.Server(
             uvicorn.Config(
@@ -121,67 +118,13 @@ def serve(
                 timeout_graceful_shutdown=10,
             )
         )
-        ticks = (
-            Tick("sources", ASK_SOURCES, lambda: _ask(house)),
-            Tick("due", LOOK_FOR_DUE, lambda: _send_due(house, lambda: server.should_exit)),
-        )
         _end_well_on_signals(server)
-        with Scheduler(ticks):
+        with looked_after(changes):
             public = house.settings.public_url
             known_as = f" for {public}" if public else ""
             typer.echo(f"Paper Digest on {address_of(listening)}{known_as}. Ctrl-C ends.")
             server.run(sockets=[listening])
     typer.echo("Ended; nothing was left half done.")
-
-
-def _ask(house: App) -> None:
-    """One tick's question to the sources, told in one line."""
-    from digest.ingest import ingest as ask
-
-    report = ask(house)
-    if not report.fetches and not report.failed:
-        return  # none was due
-    _log.info(
-        "sources asked answers=%d new=%d changed=%d complete=%s",
-        len(report.fetches), report.new, report.changed, report.complete,
-    )  # fmt: skip
-    for fetch in report.fetches:
-        if not fetch.state.complete:
-            _log.warning(
-                "source incomplete source=%s day=%s state=%s note=%s",
-                fetch.source, fetch.day, fetch.state.value, fetch.note,
-            )  # fmt: skip
-    for failure in report.failed:
-        _log.error("source failed %s", failure)
-
-
-def _send_due(house: App, ending: Callable[[], bool]) -> None:
-    """One tick's issue and everything that waits to be sent, told in a line for each."""
-    from digest.run import deliver, issue
-    from digest.store.glance import glance
-
-    if glance(house.settings.database_url, house.clock()):
-        return
-    frozen = issue(house).frozen
-    if frozen:
-        _log.info(
-            "issue frozen issue=%d prepared=%d excluded=%d",
-            frozen.issue, frozen.prepared, frozen.excluded,
-        )  # fmt: skip
-    report = deliver(house, on_sent=_log_sent, ending=ending)
-    for number in report.paused:
-        _log.error(
-            "issue paused issue=%d reason=%s", number, house.store.outbox.issue(number).reason
-        )
-    if report.held:
-        _log.info("sending held why=%s", report.held)
-
-
-def _log_sent(sent: Sent) -> None:
-    _log.info(
-        "delivery settled delivery=%s state=%s code=%s",
-        sent.delivery.public_id, sent.reply.outcome.value, sent.reply.code,
-    )  # fmt: skip
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -202,18 +145,6 @@ def address_of(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- only compared
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
-
-
-def _log_to_stderr() -> None:
-    # One line a request is too much, and some sources take their key in the address.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-    )
 
 
 def _end_well_on_signals(server: uvicorn.Server) -> None:

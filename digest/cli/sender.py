@@ -1,0 +1,196 @@
+"""`paper-digest send`: the sender alone; with --follow it is the process that `serve` looks after.
+
+Sending has a process of its own, because it would make the pages wait: the answer of a page in
+the same process takes a hundred times as long while mails go out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from digest.cli.environment import settings
+from digest.cli.options import Quiet
+from digest.cli.stages import end, send_stage, stages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from digest.app import App
+    from digest.delivery import Sent
+
+_log = logging.getLogger(__name__)
+_LOOKED_AFTER: Final = "PAPER_DIGEST_LOOKED_AFTER"
+"""Set for a sender whose standard input is a pipe from `serve`: both end together."""
+_AGAIN: Final = 5.0
+"""Seconds before a sender that broke is started again."""
+
+
+def send(
+    *,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Keep time: ask the sources, and send whatever is due."),
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Send what waits, and end; decide nothing new.
+
+    With --follow it does the work of `serve` without its pages, until SIGTERM or Ctrl-C.
+    """
+    from digest.app import open_app
+
+    with open_app(settings()) as house, ending_well() as ending:
+        if follow:
+            _follow(house, ending)
+            return
+        with stages(quiet=quiet) as steps:
+            troubles = send_stage(house, steps, ending=ending.is_set)
+    end(troubles)
+
+
+@contextmanager
+def ending_well() -> Iterator[threading.Event]:
+    """An event that SIGTERM and Ctrl-C set; a second signal ends the process at once."""
+    event = threading.Event()
+
+    def once(number: int, _frame: object) -> None:
+        event.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, once) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def looked_after(changes: dict[str, str]) -> Iterator[None]:
+    """A sender in a process of its own while the block runs; started again if it breaks.
+
+    At the end it finishes what is at the relay. If this process dies, its pipe does, and the
+    sender ends as well.
+    """
+    stopping = threading.Event()
+    running: list[subprocess.Popen[bytes]] = []
+
+    def keep() -> None:
+        while not stopping.is_set():
+            running[:] = [_start(changes)]
+            status = running[0].wait()
+            if not stopping.is_set():
+                _log.error("sender ended status=%d again_in=%.0f", status, _AGAIN)
+                stopping.wait(_AGAIN)
+
+    thread = threading.Thread(target=keep, name="sender", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        for process in running:
+            if process.stdin is not None:
+                process.stdin.close()  # it finishes what is at the relay, and ends
+        thread.join()
+
+
+def _start(changes: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "digest", "send", "--follow"],
+        env={**os.environ, **changes, _LOOKED_AFTER: "1"},
+        stdin=subprocess.PIPE,
+        process_group=0,  # Ctrl-C is for us, and we end it when the pages have ended
+    )
+
+
+def _follow(house: App, ending: threading.Event) -> None:
+    from digest.schedule import ASK_SOURCES, LOOK_FOR_DUE, Scheduler, Tick
+
+    log_to_stderr()
+    if os.environ.get(_LOOKED_AFTER):
+        threading.Thread(target=_end_with, args=(ending,), daemon=True).start()
+    ticks = (
+        Tick("sources", ASK_SOURCES, lambda: _ask(house)),
+        Tick("due", LOOK_FOR_DUE, lambda: _send_due(house, ending.is_set)),
+    )
+    with Scheduler(ticks):
+        ending.wait()
+
+
+def _end_with(ending: threading.Event) -> None:
+    """End when the other end of the pipe does."""
+    sys.stdin.buffer.read()
+    ending.set()
+
+
+def _ask(house: App) -> None:
+    """One tick's question to the sources, told in one line."""
+    from digest.ingest import ingest as ask
+
+    report = ask(house)
+    if not report.fetches and not report.failed:
+        return  # none was due
+    _log.info(
+        "sources asked answers=%d new=%d changed=%d complete=%s",
+        len(report.fetches), report.new, report.changed, report.complete,
+    )  # fmt: skip
+    for fetch in report.fetches:
+        if not fetch.state.complete:
+            _log.warning(
+                "source incomplete source=%s day=%s state=%s note=%s",
+                fetch.source, fetch.day, fetch.state.value, fetch.note,
+            )  # fmt: skip
+    for failure in report.failed:
+        _log.error("source failed %s", failure)
+
+
+def _send_due(house: App, ending: Callable[[], bool]) -> None:
+    """One tick's issue and everything that waits to be sent, told in a line for each."""
+    from digest.run import deliver, issue
+    from digest.store.glance import glance
+
+    if glance(house.settings.database_url, house.clock()):
+        return
+    frozen = issue(house).frozen
+    if frozen:
+        _log.info(
+            "issue frozen issue=%d prepared=%d excluded=%d",
+            frozen.issue, frozen.prepared, frozen.excluded,
+        )  # fmt: skip
+    report = deliver(house, on_sent=_log_sent, ending=ending)
+    for number in report.paused:
+        reason = house.store.outbox.issue(number).reason
+        _log.error("issue paused issue=%d reason=%s", number, reason)
+    if report.held:
+        _log.info("sending held why=%s", report.held)
+
+
+def _log_sent(sent: Sent) -> None:
+    _log.info(
+        "delivery settled delivery=%s state=%s code=%s",
+        sent.delivery.public_id, sent.reply.outcome.value, sent.reply.code,
+    )  # fmt: skip
+
+
+def log_to_stderr() -> None:
+    """One event a line, in UTC."""
+    # One line a request is too much, and some sources take their key in the address.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )
