@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+from digest.errors import Problem, SettingsError
 from digest.store import open_store
 from digest.tags import Tags
 from subscribers.links import Links
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from digest.sources import Entry
     from digest.sources.http import Polite
     from digest.store import Store
+    from subscribers.subscriber import Subscriber
+    from subscribers.synonyms import Thesaurus
 
 
 @dataclass
@@ -55,6 +58,27 @@ class App:
         sender = ", ".join(filter(None, (settings.sender_name, settings.postal_address)))
         brand = Brand(settings.brand, sender, settings.contact)
         return Renderer(brand, settings.templates)
+
+    @cached_property
+    def synonyms(self) -> tuple[str, ...]:
+        """The operator's own synonyms; raises SettingsError, naming the line that is wrong."""
+        file = self.settings.synonyms
+        if file is None:
+            return ()
+        from subscribers.synonyms import read_list  # noqa: PLC0415 -- needed to offer only
+
+        try:
+            return tuple(" = ".join(names) for names in read_list(file.read_text("utf-8")))
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            wanted = f"{why}; write a line for each, as in MoE = mixture of experts"
+            raise SettingsError([Problem("DIGEST_SYNONYMS", str(file), wanted)]) from error
+
+    def thesaurus(self, reader: Subscriber | None = None) -> Thesaurus:
+        """Every synonym to offer: ours, the operator's, and the reader's own."""
+        from subscribers.synonyms import thesaurus  # noqa: PLC0415
+
+        return thesaurus(self.synonyms, reader.synonyms if reader else ())
 
     @cached_property
     def channel(self) -> Channel:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ from digest.match.stored import distinct, program, store
 from digest.repairs import Vocabulary, narrower, nearer
 from subscribers.profile import DEFAULT_LIMIT, Profile
 from subscribers.query import check, write
+from subscribers.synonyms import thesaurus
 from subscribers.tree import And, Not
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from digest.match import Match
     from digest.papers import Paper
     from subscribers.query import Query
+    from subscribers.synonyms import Synonym, Thesaurus
 
     Ints = npt.NDArray[np.signedinteger]
 
@@ -56,11 +59,20 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """A synonym that could be switched on: the line with it, and the papers it would add."""
+
+    name: str
+    text: str
+    adds: int
+
+
+@dataclass(frozen=True, slots=True)
 class LineVolume:
     """What one line brings: papers it finds, and those that no other line finds.
 
     `instead` are repairs of a line that brings nothing, best first; `narrower` are offers for
-    one that brings nearly everything.
+    one that brings nearly everything; `synonyms` are those that would add something.
     """
 
     number: int
@@ -70,6 +82,7 @@ class LineVolume:
     alone: int
     instead: tuple[Offer, ...] = ()
     narrower: tuple[Offer, ...] = ()
+    synonyms: tuple[Switch, ...] = ()
     is_wide: bool = False
 
 
@@ -172,8 +185,13 @@ def day_of(paper: Paper) -> date | None:
     return paper.first_seen_at.date() if paper.first_seen_at else None
 
 
-def volume(text_or_profile: str | Profile, recent: Recent) -> Volume:
-    """What a profile, or a text of keywords, would have brought; its wrong lines are left out."""
+def volume(
+    text_or_profile: str | Profile, recent: Recent, names: Thesaurus | None = None
+) -> Volume:
+    """What a profile, or a text of keywords, would have brought; its wrong lines are left out.
+
+    `names` are the synonyms to offer; without them it is the list that comes with the program.
+    """
     profile = Profile(text_or_profile) if isinstance(text_or_profile, str) else text_or_profile
     read, mistakes = check(profile.text)
     query = distinct(read)
@@ -203,7 +221,7 @@ def volume(text_or_profile: str | Profile, recent: Recent) -> Volume:
         looked_at=len(recent.papers),
         limit=profile.limit,
         best=_best(profile, recent, kept),
-        lines=_with_offers(lines, query, kept_out, recent),
+        lines=_with_offers(lines, query, whole, recent, names or _thesaurus()),
         left_out=tuple(
             LeftOut(text, number, len(found.places) - before[number])
             for (text, number, _), found in zip(cuts, without, strict=True)
@@ -239,38 +257,59 @@ def _cuts(query: Query) -> list[tuple[str, int, str]]:
 
 
 def _with_offers(
-    lines: tuple[LineVolume, ...], query: Query, kept_out: list[str], recent: Recent
+    lines: tuple[LineVolume, ...],
+    query: Query,
+    whole: _Found,
+    recent: Recent,
+    names: Thesaurus,
 ) -> tuple[LineVolume, ...]:
-    """The lines, those that bring nothing or too much with other ways to write them."""
+    """The lines with other ways to write those that bring nothing or too much, and synonyms."""
     trees = {line.number: line for line in query.asks}
-    proposed: dict[int, tuple[list[str], list[str]]] = {}
+    slips: dict[int, list[str]] = {}
+    others: dict[int, list[str]] = {}
+    named: dict[int, tuple[Synonym, ...]] = {}
     for line in lines[:_MOST_MENDED]:
+        named[line.number] = names.of(trees[line.number])
         if not line.papers:
-            proposed[line.number] = nearer(trees[line.number], recent.vocabulary)
+            slips[line.number], others[line.number] = nearer(trees[line.number], recent.vocabulary)
         elif line.is_wide:
-            proposed[line.number] = [], narrower(trees[line.number])
-    texts = dict.fromkeys(text for both in proposed.values() for each in both for text in each)
-    if not texts:
-        return lines
-    asked = ["\n".join([store(Profile(text)), *kept_out]) for text in texts]
-    found = dict(zip(texts, (len(one.places) for one in recent.asked(asked)), strict=True))
-    made = {
-        number: tuple([Offer(text, found[text]) for text in each] for each in both)
-        for number, both in proposed.items()
-    }
-    return tuple(_with(line, *made[line.number]) if line.number in made else line for line in lines)
+            others[line.number] = narrower(trees[line.number])
+    texts = [text for each in (slips, others) for some in each.values() for text in some]
+    texts += [one.text for some in named.values() for one in some]
+    kept_out = [program(line) for line in query.excludes]
+    asked = {text: "\n".join([store(Profile(text)), *kept_out]) for text in texts}
+    found = dict(zip(asked, recent.asked(list(asked.values())) if asked else [], strict=True))
+
+    def offers(some: Sequence[str]) -> list[Offer]:
+        made = [Offer(text, len(found[text].places)) for text in some]
+        return [offer for offer in made if offer.papers]
+
+    def adds(text: str) -> int:
+        return int(np.isin(found[text].places, whole.places, invert=True).sum())
+
+    return tuple(
+        replace(
+            _with(line, offers(slips.get(line.number, [])), offers(others.get(line.number, []))),
+            synonyms=tuple(
+                Switch(one.name, one.text, more)
+                for one in named.get(line.number, ())
+                if (more := adds(one.text))
+            ),
+        )
+        for line in lines
+    )
 
 
 def _with(line: LineVolume, slips: list[Offer], others: list[Offer]) -> LineVolume:
     """The line with what helps: mended slips before parts left out, most papers first."""
     if line.papers:
-        useful = [offer for offer in others if 0 < offer.papers < line.papers]
-        return replace(line, narrower=tuple(useful[:_OFFERS]))
-    useful = [offer for offer in slips if offer.papers] or [
-        offer for offer in others if offer.papers
-    ]
-    useful.sort(key=lambda offer: -offer.papers)
+        tighter = [offer for offer in others if offer.papers < line.papers]
+        return replace(line, narrower=tuple(tighter[:_OFFERS]))
+    useful = sorted(slips or others, key=lambda offer: -offer.papers)
     return replace(line, instead=tuple(useful[:_OFFERS]))
+
+
+_thesaurus = cache(thesaurus)
 
 
 def _best(profile: Profile, recent: Recent, found: _Found) -> tuple[Match, ...]:
@@ -312,7 +351,13 @@ def detail(volume: Volume) -> str:
 
 
 def remark(line: LineVolume, volume: Volume) -> str:
-    """What is worth saying of a line, in one sentence, or nothing."""
+    """What is worth saying of a line, in a sentence or two, or nothing."""
+    said = _worth_saying(line, volume)
+    more = [f"{one.name} would bring {one.adds:,} more" for one in line.synonyms]
+    return " ".join(filter(None, [said, f"{', '.join(more)}." if more else ""]))
+
+
+def _worth_saying(line: LineVolume, volume: Volume) -> str:
     if not line.papers:
         meant = " or ".join(f"{one.text} ({_papers(one.papers)})" for one in line.instead)
         return f"Brings nothing. Did you mean {meant}?" if meant else "Brings nothing."

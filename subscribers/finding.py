@@ -262,9 +262,8 @@ def _asked_of(field: Field, text: str, paper: Paper) -> Iterator[bool]:
     elif field is Field.CATEGORY:
         yield from (is_category(text, category) for category in categories(paper))
     elif field is Field.SOURCE:
-        asked = plain(text).casefold()
         for listing in paper.listings:
-            yield asked in {plain(listing.source).casefold(), plain(listing.label).casefold()}
+            yield is_source(text, listing.source) or is_source(text, listing.label)
     else:
         yield _is_named(text, paper)
 
@@ -291,6 +290,11 @@ def is_category(asked: str, category: str) -> bool:
     if asked.endswith("*") and not asked.endswith(".*"):
         return name.startswith(wanted_name)
     return name.startswith(tuple(wanted_name + end for end in _ARCHIVE_END))
+
+
+def is_source(asked: str, name: str) -> bool:
+    """Whether a source's short name, or what people call it, is the one asked for."""
+    return plain(asked).casefold() == plain(name).casefold()
 
 
 def _is_named(text: str, paper: Paper) -> bool:

@@ -216,7 +216,9 @@ def _within(node: Node, field: Field) -> Node:
         case Or(parts):
             return Or(tuple(_within(part, field) for part in parts))
         case And(parts) if field.is_text or not all(map(_is_bare, parts)):
-            return And(tuple(_within(part, field) for part in parts))
+            asked = [part for part in parts if not (isinstance(part, Term) and part.optional)]
+            found = tuple(_within(part, field) for part in asked)
+            return found[0] if len(found) == 1 else And(found)
         case And(parts):
             # A name of several words is one name.
             return Term(" ".join(part.text for part in parts if isinstance(part, Term)), field)

@@ -58,9 +58,17 @@ def name_keys(name: str) -> frozenset[str]:
     return frozenset(whole | {one + other for way in ways for one, other in pairwise(way)})
 
 
-def is_author_id(asked: str) -> bool:
-    """Whether an ORCID or Semantic Scholar id is asked for, and no name."""
-    return bool(_ORCID.fullmatch(asked.strip()) or _SEMANTIC_SCHOLAR.fullmatch(asked.strip()))
+def author_id(asked: str) -> str:
+    """The ORCID or Semantic Scholar id that is asked for; nothing where a name is."""
+    if orcid := _ORCID.fullmatch(asked.strip()):
+        return orcid[1].upper()
+    scholar = _SEMANTIC_SCHOLAR.fullmatch(asked.strip())
+    return scholar[1] if scholar else ""
+
+
+def ids_of(author: Author) -> tuple[str, ...]:
+    """The ids that a source gave an author, as author_id() reads them."""
+    return tuple(filter(None, (author.orcid.upper().rpartition("/")[2], author.semantic_scholar)))
 
 
 def is_author(asked: str, author: Author) -> bool:
@@ -71,10 +79,8 @@ def is_author(asked: str, author: Author) -> bool:
     part that begins with it; the family name must be there in full. Parts may be joined (Fei-Fei,
     Feifei), and a middle initial may be missing.
     """
-    if orcid := _ORCID.fullmatch(asked.strip()):
-        return orcid[1].upper() == author.orcid.upper().rpartition("/")[2]
-    if scholar := _SEMANTIC_SCHOLAR.fullmatch(asked.strip()):
-        return scholar[1] == author.semantic_scholar
+    if own := author_id(asked):
+        return own in ids_of(author)
     if name_keys(asked).isdisjoint(name_keys(author.name)):
         return False
     return any(

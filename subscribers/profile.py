@@ -31,6 +31,8 @@ class Profile:
     `text` is the keyword language of `subscribers.query`; empty means no query at all: the
     day's top ten by trend. `limit` is the most papers of one digest, 0 for all of them.
     `name` is the reader's own; without one, each line of the text stands for itself.
+    `diverse` keeps variants of one paper from filling a digest; `new_versions` brings a paper
+    again when it is replaced; `skip_library` leaves out what the reader says they have.
     """
 
     text: str = ""
@@ -40,3 +42,5 @@ class Profile:
     lowest_score: float = 0.0
     layout: Layout | None = None
     new_versions: bool = False
+    diverse: bool = True
+    skip_library: bool = True

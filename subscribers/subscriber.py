@@ -117,6 +117,7 @@ class Subscriber:
 
     `number` is the store's own, 0 while not stored; `public_id` (64 random bits, 13 characters
     of base32) is what links carry. `came_from` says in words where the address signed up.
+    `synonyms` are the reader's own additions to what is offered: `MoE = mixture of experts`.
     """
 
     address: str
@@ -131,6 +132,7 @@ class Subscriber:
     language: str = "en"
     muted_words: tuple[str, ...] = ()
     muted_authors: tuple[str, ...] = ()
+    synonyms: tuple[str, ...] = ()
     quiet_notes: bool = True
     came_from: str = ""
     created_at: datetime | None = None

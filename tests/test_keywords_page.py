@@ -16,6 +16,7 @@ from subscribers.grammar import MAX_DEPTH, MAX_TERMS, MAX_TEXT
 from subscribers.lexemes import MAX_LINE, MAX_WEIGHT
 from subscribers.muting import muted_by
 from subscribers.query import matches, parse
+from subscribers.synonyms import Synonym, built_in, thesaurus
 
 PAGE: Final = (Path(__file__).parent.parent / "docs" / "keywords.md").read_text(encoding="utf-8")
 PLAIN: Final = Paper(PaperId("arxiv", "2611.00001"), "x")
@@ -80,6 +81,12 @@ def test_an_example_finds_what_the_page_says(text: str, described: str, *, is_fo
     assert bool(matches(parse(text), paper(described))) == is_found
 
 
+@pytest.mark.parametrize(("text", "name", "then"), rows("you write | offered | the line is then"))
+def test_a_synonym_is_offered_as_the_page_says(text: str, name: str, then: str) -> None:
+    (line,) = parse(text.strip("`")).lines
+    assert thesaurus().of(line)[0] == Synonym(name, then.strip("`"))
+
+
 @pytest.mark.parametrize(("text", "says", "repair"), rows("you write | it says | try"))
 def test_a_mistake_is_told_as_the_page_says(text: str, says: str, repair: str) -> None:
     with pytest.raises(QueryError) as caught:
@@ -90,6 +97,7 @@ def test_a_mistake_is_told_as_the_page_says(text: str, says: str, repair: str) -
 
 def test_the_page_names_the_limits() -> None:
     said = PAGE.replace("\n", " ")
+    assert abs(len(built_in()) - 160) < 10
     for limit in (f"{MAX_TEXT:,} characters", f"{MAX_TERMS:,} terms", f"{MAX_LINE:,} characters"):
         assert limit in said
     assert f"at most {MAX_DEPTH} deep" in said

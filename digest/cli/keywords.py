@@ -55,7 +55,7 @@ def try_out(
 
     with open_app(settings()) as house:
         recent = recent_papers(house, days)
-    answer = volume(query, recent)
+        answer = volume(query, recent, house.thesaurus())
     if as_json:
         typer.echo(json.dumps(described(answer, recent), indent=2))
     else:
@@ -193,6 +193,9 @@ def described(answer: Volume, recent: Recent) -> dict[str, object]:
                 "only_here": each.alone,
                 "did_you_mean": {one.text: one.papers for one in each.instead},
                 "narrower": {one.text: one.papers for one in each.narrower},
+                "synonyms": {
+                    one.name: {"text": one.text, "adds": one.adds} for one in each.synonyms
+                },
             }
             for each in answer.lines
         ],

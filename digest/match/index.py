@@ -18,8 +18,16 @@ from scipy import sparse
 from digest.match.rows import ranges
 from digest.match.score import BODY, TITLE, strength
 from digest.match.stored import element, term
-from subscribers.finding import Reading, beginnings, signal_of
-from subscribers.names import is_author_id, name_keys
+from subscribers.finding import (
+    Reading,
+    beginnings,
+    categories,
+    is_category,
+    is_source,
+    paper_ids,
+    signal_of,
+)
+from subscribers.names import author_id, ids_of, name_keys
 from subscribers.tree import Field, Floor, Form, Term
 from subscribers.words import parts, scanner, words
 
@@ -87,7 +95,6 @@ class Index:
             (written.casefold(), kinds) for written, kinds in self._written.items()
         )
         self._readings: dict[int, Reading] = {}
-        self._names: dict[str, set[int]] | None = None
 
     def reading(self, place: int) -> Reading:
         """A paper folded for the literal reader, kept for the next question."""
@@ -232,8 +239,31 @@ class Index:
                 if (count := signal_of(paper.signals, signal)) is not None and count > above
             ]
             return passed, [0] * len(passed)
+        if asked.field in {Field.CATEGORY, Field.SOURCE}:
+            filtered = self._filtered(asked)
+            return filtered, [0] * len(filtered)
         places = [place for place in self._candidates(asked) if self.reading(place).hits(asked)]
         return places, [strength(asked, self.reading(place)) for place in places]
+
+    def _filtered(self, asked: Term) -> list[int]:
+        """The papers of a category or source, in order: each different one is looked at once."""
+        known = self._categories if asked.field is Field.CATEGORY else self._sources
+        is_asked = is_category if asked.field is Field.CATEGORY else is_source
+        fitting = (places for value, places in known.items() if is_asked(asked.text, value))
+        return sorted(set(chain.from_iterable(fitting)))
+
+    @cached_property
+    def _categories(self) -> dict[str, list[int]]:
+        return _places_of([categories(paper) for paper in self.papers])
+
+    @cached_property
+    def _sources(self) -> dict[str, list[int]]:
+        return _places_of(
+            [
+                {name for one in paper.listings for name in (one.source, one.label)}
+                for paper in self.papers
+            ]
+        )
 
     def _candidates(self, asked: Term) -> Iterable[int]:
         """The papers worth reading for a term, in order."""
@@ -243,24 +273,37 @@ class Index:
                 set(rows.indices[a:b]) for a, b in zip(rows.indptr, rows.indptr[1:], strict=False)
             ]
             return sorted(map(int, set.intersection(*sets)))
-        if asked.field is Field.AUTHOR and not is_author_id(asked.text):
-            known = self._name_index()
-            keys = name_keys(asked.text)
-            return sorted({place for key in keys for place in known.get(key, ())})
-        if asked.field is Field.ORG:
-            known = self._name_index()
-            return sorted(known.get("org:" + next(iter(words(asked.text)), ""), ()))
-        return range(self.size)
+        keys: Iterable[str] = ()
+        if asked.field is Field.AUTHOR:
+            own = author_id(asked.text)
+            keys = [f"who:{own}"] if own else name_keys(asked.text)
+        elif asked.field is Field.ORG:
+            keys = [f"org:{word}" for word in words(asked.text)[:1]]
+        elif asked.field is Field.ID:
+            keys = [f"is:{name}".casefold() for name in paper_ids(asked.text)]
+        return sorted({place for key in keys for place in self._names.get(key, ())})
 
-    def _name_index(self) -> dict[str, set[int]]:
-        if self._names is None:
-            self._names = {}
-            for place, paper in enumerate(self.papers):
-                keys = {key for author in paper.authors for key in name_keys(author.name)}
-                keys |= {f"org:{word}" for word in words(paper.organization)}
-                for key in keys:
-                    self._names.setdefault(key, set()).add(place)
-        return self._names
+    @cached_property
+    def _names(self) -> dict[str, set[int]]:
+        """Where everything is that has a name: authors and their ids, organizations, papers."""
+        found: dict[str, set[int]] = {}
+        for place, paper in enumerate(self.papers):
+            keys = {key for author in paper.authors for key in name_keys(author.name)}
+            keys |= {f"who:{own}" for author in paper.authors for own in ids_of(author)}
+            keys |= {f"org:{word}" for word in words(paper.organization)}
+            keys |= {f"is:{name}".casefold() for name in (paper.id, *paper.aliases)}
+            for key in keys:
+                found.setdefault(key, set()).add(place)
+        return found
+
+
+def _places_of(valued: Sequence[Iterable[str]]) -> dict[str, list[int]]:
+    """Where each value stands."""
+    found: dict[str, list[int]] = {}
+    for place, values in enumerate(valued):
+        for value in values:
+            found.setdefault(value, []).append(place)
+    return found
 
 
 def _beginning(known: list[tuple[str, list[int]]], start: str) -> Iterable[int]:

@@ -64,6 +64,7 @@ class Settings:
     note: str = ""
     zone: str = "UTC"
     templates: Path | None = None
+    synonyms: Path | None = None
     archive: str = "public"
     host: str = "127.0.0.1"
     port: int = 8000
@@ -133,6 +134,7 @@ def load(env: Mapping[str, str]) -> Settings:
         note=values["DIGEST_NOTE"] or "",
         zone=values["DIGEST_ZONE"],
         templates=values["DIGEST_TEMPLATES"],
+        synonyms=values["DIGEST_SYNONYMS"],
         archive=values["DIGEST_ARCHIVE"],
         host=values["DIGEST_HOST"],
         port=values["DIGEST_PORT"],

@@ -240,6 +240,12 @@ SETTINGS: Final = (
         values.folder,
     ),
     Setting(
+        "DIGEST_SYNONYMS",
+        "A file of synonyms of your own, one line for each: MoE = mixture of experts.",
+        "a file that is there",
+        values.file,
+    ),
+    Setting(
         "DIGEST_ARCHIVE",
         "Whether anybody may read the papers on these pages, search them and subscribe to feeds.",
         "public or closed",

@@ -267,6 +267,14 @@ def folder(text: str) -> Path:
     return path
 
 
+def file(text: str) -> Path:
+    """A file that is there."""
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise ValueError
+    return path
+
+
 def port(text: str) -> int:
     """A port, 0 for one that is free."""
     port = int(text)

@@ -37,7 +37,7 @@ _COLUMNS = (
     "last_day",
 )
 _PLAIN = ("summaries", "figures", "language", "quiet_notes", "came_from")
-_TUPLES = ("muted_words", "muted_authors")
+_TUPLES = ("muted_words", "muted_authors", "synonyms")
 
 
 def new_public_id() -> str:
@@ -211,7 +211,7 @@ def subscriber_of(row: Row[Any]) -> Subscriber:
     schedule = kept["schedule"]
     stored: dict[str, Any] = {name: getattr(row, name) for name in _COLUMNS}
     stored |= {name: kept[name] for name in _PLAIN}
-    stored |= {name: tuple(kept[name]) for name in _TUPLES}
+    stored |= {name: tuple(kept.get(name, ())) for name in _TUPLES}
     return Subscriber(
         number=row.id,
         status=Status(row.status),
