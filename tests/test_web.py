@@ -343,6 +343,70 @@ class TestSettings:
         assert reader.muted_words == ("blockchain", "quantum", "nft")
         assert reader.muted_authors == ("B. Bad",)
 
+    def test_floor_and_new_versions(self, house: House) -> None:
+        house.save(house.fields(**{"floor-0": "1.5", "versions-0": "1"}))
+        (profile,) = house.reader.profiles
+        assert (profile.lowest_score, profile.new_versions) == (1.5, True)
+        house.save(house.fields(**{"floor-0": "1e9"}) | {"versions-0": ""})
+        (profile,) = house.reader.profiles
+        assert (profile.lowest_score, profile.new_versions) == (1.5, False)
+
+    def test_an_interest_moves_up(self, house: House) -> None:
+        house.save(house.fields(**{"text-1": "zebrafish"}))
+        house.save(house.fields(**{"text-2": "agents"}))
+        house.save(house.fields(up="2"))
+        texts = [profile.text.partition("\n")[0] for profile in house.reader.profiles]
+        assert texts == ["mixture of experts", "agents", "zebrafish"]
+        before = house.reader
+        for nowhere in ("0", "7", "-1", "x"):
+            house.save(house.fields(up=nowhere))
+        assert house.reader == before
+
+    def test_saving_can_be_undone(self, house: House) -> None:
+        schedule = Schedule(at=time(7, 30), zone="Europe/Paris")
+        second = Profile("agents", "Agents", 0, lowest_score=2.5, layout=Layout.TITLES)
+        muted = {"muted_words": ("nft",), "muted_authors": ("B. Bad",), "figures": False}
+        house.put(
+            replace(
+                house.reader, profiles=(*house.reader.profiles, second), schedule=schedule, **muted
+            ).reschedule(NOW)
+        )
+        before = house.reader
+        fields = house.fields(
+            **{
+                "text-0": "zebrafish\r\nlarvae",
+                "remove-1": "1",
+                "hour": "20",
+                "zone": "Asia/Tokyo",
+            },
+            muted_words="",
+            layout="titles",
+        )
+        del fields["summaries"]
+        page = house.save(fields | {"figures": "1"}).text
+        assert house.reader.profiles[0].text == "zebrafish\nlarvae"
+        undo = form_fields(page)
+        assert "Undone." in house.save(undo | {"do": "undo"}).text
+        assert house.reader == before
+        assert "changed in another window" in house.save(undo | {"do": "undo"}).text
+
+    def test_it_shows_what_a_text_would_bring_and_saves_nothing(self, listed: House) -> None:
+        before = listed.reader
+        fields = listed.fields(**{"text-0": "experts", "text-1": "zebrafish"})
+        page = listed.save(fields | {"do": "show"}).text
+        assert re.findall(r'class="volume">([^<]*)', page) == [
+            "About 1 paper a week",
+            "Nothing in the last 2 days",
+        ]
+        assert listed.reader == before
+
+    def test_the_link_to_the_rest_goes_to_the_mailbox(self, house: House) -> None:
+        page = house.site.post(house.path(Purpose.MANAGE), do="link").text
+        assert "Look into your inbox" in page
+        assert "/a/" not in page
+        (link,) = house.app.store.deliveries.history(house.number)
+        assert link.kind == "link"
+
     def test_a_mistake_is_shown_by_line_and_saves_nothing(self, house: House) -> None:
         before = house.reader
         page = house.save(house.fields(**{"text-0": 'experts\r\n"machine unlearning'})).text

@@ -66,7 +66,7 @@ def create_app(app: App) -> FastAPI:
     web.include_router(confirm_routes(app, pages))
     web.include_router(public_routes(app))
     web.include_router(leave_routes(app, pages))
-    web.include_router(manage_routes(app, pages))
+    web.include_router(manage_routes(app, pages, months))
     web.include_router(pause_routes(app, pages))
     web.include_router(feedback_routes(app, pages))
     web.include_router(online_routes(app))

@@ -100,7 +100,11 @@ def front_routes(front: Front) -> APIRouter:
         if refused := front.busy(request):
             return refused
         text = typed(request.query_params.get("q", "")[: preferences.MAX_QUERY])
-        return front.pages.page("answering.html", **front.answered(text))
+        number = request.query_params.get("field", "")
+        if number.isdecimal() and int(number) < preferences.MAX_PROFILES:
+            found = answer(Profile(text), front.months.current())
+            return front.pages.page("interest.html", answer=found, field=int(number))
+        return front.pages.page("answering.html", **front.answered(text), field=0)
 
     @routes.post("/")
     def sign_up(request: Request, posted: Posted) -> HTMLResponse:

@@ -5,13 +5,16 @@ A GET or HEAD never changes anything. A POST acts, because the token is the perm
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends
 from starlette.responses import HTMLResponse  # noqa: TC002 -- FastAPI reads the annotation
 
 from digest.errors import LinkError
+from digest.notices import Notice, post
 from digest.web import preferences
+from digest.web.answer import answer
 from digest.web.pages import Form, Pages, form
 from digest.web.tokens import reader_of
 from subscribers.links import Purpose
@@ -19,77 +22,109 @@ from subscribers.profile import Profile
 from subscribers.subscriber import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from digest.app import App
+    from digest.web.months import Months
     from subscribers.subscriber import Subscriber
 
 Posted = Annotated[Form, Depends(form)]
 
 
-def manage_routes(app: App, pages: Pages) -> APIRouter:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the settings page has to say beside the settings themselves."""
+
+    edited: preferences.Edited | None = None
+    undo: Mapping[str, str] = field(default_factory=dict)
+    is_saved: bool = False
+    is_undone: bool = False
+    is_stale: bool = False
+    is_answered: bool = False
+    is_sent: bool = False
+    pause_problem: str = ""
+
+
+def manage_routes(app: App, pages: Pages, months: Months) -> APIRouter:
     """The route /m."""
     routes = APIRouter()
 
     @routes.api_route("/m/{token}", methods=["GET", "HEAD"])
     def settings(token: str) -> HTMLResponse:
-        reader = reader_of(app, Purpose.MANAGE, token)
-        return managing(reader, token)
+        return managing(reader_of(app, Purpose.MANAGE, token), token, Shown())
 
-    def managing(
-        reader: Subscriber,
-        token: str,
-        *,
-        shown: preferences.Edited | None = None,
-        **more: Any,  # noqa: ANN401 -- what the template is told
-    ) -> HTMLResponse:
-        edited = shown or preferences.Edited(
+    def managing(reader: Subscriber, token: str, shown: Shown) -> HTMLResponse:
+        edited = shown.edited or preferences.Edited(
             reader, tuple(preferences.mistakes(profile.text) for profile in reader.profiles), ()
         )
-        values = {
-            "token": token,
-            "reader": edited.reader,
-            "profiles": tuple(zip(edited.reader.profiles, edited.mistakes, strict=True)),
-            "fresh": Profile(),
-            "problems": edited.problems,
-            "state": preferences.state(reader),
-            "fingerprint": preferences.fingerprint(reader),
-            "feed": app.links.token(Purpose.FEED, reader.public_id),
-            "leave": app.links.token(Purpose.UNSUBSCRIBE, reader.public_id),
-            "today": reader.schedule.local_day(app.clock()),
-            "is_paused": reader.status is Status.PAUSED,
-            "preferences": preferences,
-            "zones": preferences.listed_zones(),
-            "is_saved": False,
-            "is_stale": False,
-            "pause_problem": "",
-            **more,
-        }
-        return pages.page("manage.html", private=True, **values)
+        profiles = edited.reader.profiles
+        recent = months.current() if shown.is_answered else None
+        answers = [answer(profile, recent) if recent else None for profile in profiles]
+        return pages.page(
+            "manage.html",
+            private=True,
+            token=token,
+            reader=edited.reader,
+            profiles=tuple(zip(profiles, edited.mistakes, answers, strict=True)),
+            fresh=Profile(),
+            problems=edited.problems,
+            shown=shown,
+            state=preferences.state(reader),
+            fingerprint=preferences.fingerprint(reader),
+            feed=app.links.token(Purpose.FEED, reader.public_id),
+            leave=app.links.token(Purpose.UNSUBSCRIBE, reader.public_id),
+            today=reader.schedule.local_day(app.clock()),
+            is_paused=reader.status is Status.PAUSED,
+            preferences=preferences,
+            zones=preferences.listed_zones(),
+        )
 
     @routes.post("/m/{token}")
-    def save(token: str, posted: Posted) -> HTMLResponse:
+    def act(token: str, posted: Posted) -> HTMLResponse:
+        """Save, undo, pause, show what a text would bring, or send the link to everything else."""
         reader = reader_of(app, Purpose.MANAGE, token)
         if reader.status is Status.UNSUBSCRIBED:
             raise LinkError(preferences.LEFT)
-        now, change = app.clock(), app.store.subscribers.change
-        if posted["do"] in {"pause", "resume"}:
-            _, problem = preferences.paused(reader, posted, now)
-            if not problem:
-                reader = change(
-                    reader.number, lambda current: preferences.paused(current, posted, now)[0]
-                )
-            return managing(reader, token, pause_problem=problem)
-        edited = preferences.read(posted, reader, now)
-        is_stale = False
-
-        def saved(current: Subscriber) -> Subscriber:
-            nonlocal edited, is_stale
-            edited = preferences.read(posted, current, now)
-            is_stale = posted["seen"] != preferences.fingerprint(current)
-            return current if is_stale or not edited.is_good else edited.reader
-
-        reader = change(reader.number, saved)
-        if is_stale or not edited.is_good:
-            return managing(reader, token, shown=edited, is_stale=is_stale)
-        return managing(reader, token, is_saved=True)
+        match posted["do"]:
+            case "pause" | "resume":
+                reader, problem = pausing(app, reader, posted)
+                return managing(reader, token, Shown(pause_problem=problem))
+            case "link":
+                post(app, reader, Notice.LINK)
+                return managing(reader, token, Shown(is_sent=True))
+            case "show":
+                edited = preferences.read(posted, reader, app.clock())
+                return managing(reader, token, Shown(edited=edited, is_answered=True))
+        return managing(*_saved(app, reader, token, posted))
 
     return routes
+
+
+def pausing(app: App, reader: Subscriber, posted: Form) -> tuple[Subscriber, str]:
+    """The reader after pausing or resuming as the form asks, or what is wrong with it."""
+    now = app.clock()
+    _, problem = preferences.paused(reader, posted, now)
+    if problem:
+        return reader, problem
+    change = app.store.subscribers.change
+    return change(reader.number, lambda one: preferences.paused(one, posted, now)[0]), ""
+
+
+def _saved(app: App, reader: Subscriber, token: str, posted: Form) -> tuple[Subscriber, str, Shown]:
+    """Save what the form says; nothing is when it has mistakes or another window was quicker."""
+    now = app.clock()
+    edited, before = preferences.read(posted, reader, now), reader
+    is_stale = False
+
+    def saved(current: Subscriber) -> Subscriber:
+        nonlocal edited, before, is_stale
+        edited, before = preferences.read(posted, current, now), current
+        is_stale = posted["seen"] != preferences.fingerprint(current)
+        return current if is_stale or not edited.is_good else edited.reader
+
+    after = app.store.subscribers.change(reader.number, saved)
+    if is_stale or not edited.is_good:
+        return after, token, Shown(edited=edited, is_stale=is_stale)
+    is_undone = posted["do"] == "undo"
+    undo = preferences.fields(before) if before != after and not is_undone else {}
+    return after, token, Shown(undo=undo, is_saved=not is_undone, is_undone=is_undone)

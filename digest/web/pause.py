@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import HTMLResponse  # noqa: TC002 -- FastAPI reads the annotation
 
 from digest.web import preferences
+from digest.web.manage import pausing
 from digest.web.pages import Form, Pages, form
 from digest.web.tokens import reader_of
 from subscribers.links import Purpose
@@ -26,9 +27,9 @@ def pause_routes(app: App, pages: Pages) -> APIRouter:
 
     @routes.api_route("/p/{token}", methods=["GET", "HEAD"])
     def ask_to_pause(token: str) -> HTMLResponse:
-        return pausing(reader_of(app, Purpose.PAUSE, token), token)
+        return page(token, reader_of(app, Purpose.PAUSE, token))
 
-    def pausing(reader: Subscriber, token: str, problem: str = "") -> HTMLResponse:
+    def page(token: str, reader: Subscriber, problem: str = "") -> HTMLResponse:
         now = app.clock()
         local = reader.schedule.local_day(now)
         return pages.page(
@@ -45,12 +46,6 @@ def pause_routes(app: App, pages: Pages) -> APIRouter:
     @routes.post("/p/{token}")
     def pause(token: str, posted: Posted) -> HTMLResponse:
         reader = reader_of(app, Purpose.PAUSE, token)
-        now = app.clock()
-        _, problem = preferences.paused(reader, posted, now)
-        if not problem:
-            reader = app.store.subscribers.change(
-                reader.number, lambda current: preferences.paused(current, posted, now)[0]
-            )
-        return pausing(reader, token, problem)
+        return page(token, *pausing(app, reader, posted))
 
     return routes

@@ -38,7 +38,10 @@ CADENCES: Final = {
     Cadence.WEEKLY: "Once a week",
     Cadence.MONTHLY: "Once a month",
 }
+LANGUAGES: Final = {"en": "English"}
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+FLOORS: Final = {0.0: "everything that matches", 1.5: "what fits well", 3.0: "what fits very well"}
+"""Lowest scores, as digest.match.score counts them: a rare word in a title alone makes three."""
 LAYOUTS: Final = {
     Layout.FULL: "Title, authors and summary",
     Layout.COMPACT: "Title and one line",
@@ -115,8 +118,9 @@ def repaired(text: str, order: str) -> str:
 def read(form: Form, reader: Subscriber, now: datetime) -> Edited:
     """The reader as the form wants it; a field that was not sent stays as it is.
 
-    A profile is the fields `text-N`, `name-N`, `limit-N`, `layout-N`, with `remove-N` to drop
-    it and `repair-N` for a pressed repair button. Raises nothing: what is wrong is in the answer.
+    A profile is the fields `text-N`, `name-N`, `limit-N`, `layout-N`, `order-N`, `floor-N` and
+    `versions-N`, with `remove-N` to drop it, `repair-N` for a pressed repair button, and `up` for
+    the number of the one to move up. Raises nothing: what is wrong is in the answer.
     """
     problems: list[str] = []
     profiles, found = _profiles(form, reader)
@@ -126,6 +130,7 @@ def read(form: Form, reader: Subscriber, now: datetime) -> Edited:
         profiles=profiles,
         schedule=schedule,
         layout=_choice(Layout, form["layout"], reader.layout),
+        language=form["language"] if form["language"] in LANGUAGES else reader.language,
         muted_words=_lines(form, "muted_words", reader.muted_words),
         muted_authors=_lines(form, "muted_authors", reader.muted_authors),
         summaries=_switch(form, "summaries", is_on=reader.summaries),
@@ -144,6 +149,7 @@ def _profiles(
 ) -> tuple[tuple[Profile, ...], tuple[tuple[Mistake, ...], ...]]:
     profiles: list[Profile] = []
     found: list[tuple[Mistake, ...]] = []
+    raised = form["up"]
     for number in range(MAX_PROFILES):
         if f"text-{number}" not in form:
             break
@@ -161,9 +167,12 @@ def _profiles(
             limit=_limit(form[f"limit-{number}"], before.limit),
             layout=_choice(Layout, form[f"layout-{number}"], None),
             order=_choice(Order, form[f"order-{number}"], before.order),
+            lowest_score=_floor(form[f"floor-{number}"], before.lowest_score),
+            new_versions=_switch(form, f"versions-{number}", is_on=before.new_versions),
         )
-        profiles.append(profile)
-        found.append(mistakes(profile.text))
+        at = len(profiles) - (raised == str(number) and bool(profiles))
+        profiles.insert(at, profile)
+        found.insert(at, mistakes(profile.text))
     if not profiles and "text-0" not in form:
         return reader.profiles, tuple(() for _ in reader.profiles)
     return tuple(profiles) or (Profile(),), tuple(found) or ((),)
@@ -176,17 +185,23 @@ def _schedule(form: Form, before: Schedule, problems: list[str]) -> Schedule:
             f"“{tidy_text(zone, 60)}” is no time zone we know. Write it as in Europe/Paris."
         )
         zone = before.zone
-    hour, weekday = form["hour"], form["weekday"]
-    at = before.at
-    if hour.isdecimal() and int(hour) < 24 and int(hour) != at.hour:  # noqa: PLR2004 -- hours
-        at = time(int(hour))
+    weekday = form["weekday"]
     is_day = weekday.isdecimal() and int(weekday) < len(WEEKDAYS)
     return Schedule(
         cadence=_choice(Cadence, form["cadence"], before.cadence),
-        at=at,
+        at=_hour(form["hour"], before.at),
         zone=zone,
         weekday=int(weekday) if is_day else before.weekday,
     )
+
+
+def _hour(value: str, before: time) -> time:
+    """An hour, "7", or to the minute, "07:30"; the hour it was keeps its minutes."""
+    try:
+        at = time.fromisoformat(value) if ":" in value else time(int(value))
+    except ValueError:
+        return before
+    return before if ":" not in value and at.hour == before.hour else at.replace(tzinfo=None)
 
 
 def _choice(kind: Callable[[str], Chosen], value: str, otherwise: Default) -> Chosen | Default:
@@ -200,6 +215,15 @@ def _limit(value: str, before: int) -> int:
     return int(value) if value.isdecimal() and int(value) <= 500 else before  # noqa: PLR2004
 
 
+def _floor(value: str, before: float) -> float:
+    """A lowest score between 0 and 100, "1.5"."""
+    try:
+        score = float(value)
+    except ValueError:
+        return before
+    return score if 0 <= score <= 100 else before  # noqa: PLR2004 -- as said
+
+
 def _lines(form: Form, name: str, before: tuple[str, ...]) -> tuple[str, ...]:
     if name not in form:
         return before
@@ -210,6 +234,36 @@ def _lines(form: Form, name: str, before: tuple[str, ...]) -> tuple[str, ...]:
 def _switch(form: Form, name: str, *, is_on: bool) -> bool:
     """A checkbox that is off is not sent; the hidden field `has` says that it was there."""
     return bool(form[name]) if "has-switches" in form else is_on
+
+
+def fields(reader: Subscriber) -> dict[str, str]:
+    """The fields that, read again, give this reader's settings: what Undo sends."""
+    schedule = reader.schedule
+    sent = {
+        "has-switches": "1",
+        "cadence": schedule.cadence.value,
+        "hour": f"{schedule.at:%H:%M}",
+        "zone": schedule.zone,
+        "weekday": str(schedule.weekday),
+        "layout": reader.layout.value,
+        "language": reader.language,
+        "muted_words": "\n".join(reader.muted_words),
+        "muted_authors": "\n".join(reader.muted_authors),
+    }
+    switches = ("summaries", "figures", "quiet_notes")
+    sent |= {name: "1" for name in switches if getattr(reader, name)}
+    for number, profile in enumerate(reader.profiles):
+        sent |= {
+            f"text-{number}": profile.text,
+            f"name-{number}": profile.name,
+            f"limit-{number}": str(profile.limit),
+            f"layout-{number}": profile.layout.value if profile.layout else "",
+            f"order-{number}": profile.order.value,
+            f"floor-{number}": str(profile.lowest_score),
+        }
+        if profile.new_versions:
+            sent[f"versions-{number}"] = "1"
+    return sent
 
 
 def pause_until(form: Form, reader: Subscriber, now: datetime) -> datetime | str | None:
@@ -266,7 +320,7 @@ def fingerprint(reader: Subscriber) -> str:
     """Changes whenever a setting does, so that a second tab notices what the first one saved."""
     settings = (
         reader.profiles, reader.schedule, reader.layout, reader.summaries, reader.figures,
-        reader.quiet_notes, reader.muted_words, reader.muted_authors,
+        reader.quiet_notes, reader.muted_words, reader.muted_authors, reader.language,
     )  # fmt: skip
     return hashlib.sha256(repr(settings).encode("utf-8", "replace")).hexdigest()[:16]
 
