@@ -365,12 +365,11 @@ class TestSettings:
     def test_saving_can_be_undone(self, house: House) -> None:
         schedule = Schedule(at=time(7, 30), zone="Europe/Paris")
         second = Profile("agents", "Agents", 0, lowest_score=2.5, layout=Layout.TITLES)
-        muted = {"muted_words": ("nft",), "muted_authors": ("B. Bad",), "figures": False}
-        house.put(
-            replace(
-                house.reader, profiles=(*house.reader.profiles, second), schedule=schedule, **muted
-            ).reschedule(NOW)
+        shown = replace(
+            house.reader, muted_words=("nft",), muted_authors=("B. Bad",), figures=False
         )
+        profiles = (*shown.profiles, second)
+        house.put(replace(shown, profiles=profiles, schedule=schedule).reschedule(NOW))
         before = house.reader
         fields = house.fields(
             **{
@@ -395,7 +394,7 @@ class TestSettings:
         fields = listed.fields(**{"text-0": "experts", "text-1": "zebrafish"})
         page = listed.save(fields | {"do": "show"}).text
         assert re.findall(r'class="volume">([^<]*)', page) == [
-            "About 1 paper a week",
+            "About 2 papers a week",
             "Nothing in the last 2 days",
         ]
         assert listed.reader == before

@@ -19,7 +19,6 @@ from digest.cli.terminal import when
 from digest.errors import Conflict
 
 if TYPE_CHECKING:
-
     import uvicorn
 
     from digest.store.glance import Idle
