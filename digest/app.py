@@ -56,7 +56,7 @@ class App:
 
         settings = self.settings
         sender = ", ".join(filter(None, (settings.sender_name, settings.postal_address)))
-        brand = Brand(settings.brand, sender, settings.contact)
+        brand = Brand(settings.brand, sender, settings.contact, settings.sender_name)
         return Renderer(brand, settings.templates)
 
     @cached_property

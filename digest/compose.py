@@ -5,66 +5,100 @@ The same selection gives the same words whenever the digest is looked at again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from digest.match import ReasonKind
+from digest.cards import Card, View, card
+from digest.language import FULL, MASTHEAD, NBSP, SHORT, WEEKDAY, language
 from digest.phrases import (
-    NBSP,
-    authors_line,
+    SUMMARY_WIDTH,
     cadence_words,
     clip,
-    counted,
     date_words,
-    day_words,
-    joined,
+    first_upper,
+    period_words,
     since_words,
-    summary_of,
 )
+from digest.tex import typeset
 from subscribers.profile import Layout
-from subscribers.subscriber import Cadence, Subscriber
+from subscribers.subscriber import Cadence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
+    from datetime import date
 
+    from digest.language import Language
     from digest.papers import Paper
     from digest.selection import Pick, Selection
+    from subscribers.subscriber import Subscriber
 
+ARXIV_THANKS: Final = "Thank you to arXiv for use of its open access interoperability."
 FULL_CARDS: Final = 8
 SUBJECT_WIDTH: Final = 78
 PREHEADER_WIDTH: Final = 90
-SNIPPET_WIDTH: Final = 90
-PROMISE: Final = "Links go straight to the papers. We do not track what you open."
-ARXIV_THANKS: Final = "Thank you to arXiv for use of its open access interoperability."
+_LONGEST_NAME: Final = 60
+"""Characters of an interest's name in a lead sentence."""
+_TEN: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One paper as a digest shows it. Marks are (start, end) in `title` and `summary`."""
+class Fit(NamedTuple):
+    """How much of itself a digest shows, so that it stays within a size.
 
+    Summaries of at most `summary_width`, at most `full` cards in full, at most `most` papers
+    (0 for all); the others are behind "see them all".
+    """
+
+    summary_width: int = SUMMARY_WIDTH
+    full: int = FULL_CARDS
+    most: int = 0
+
+    def tighter(self, size: int, budget: int, count: int) -> Fit:
+        """The next smaller one, for a digest of `count` papers that has `size` bytes.
+
+        Summaries shorten first, then cards become compact, then papers move.
+        """
+        if self.summary_width > SHORTER[-1]:
+            return self._replace(summary_width=next(w for w in SHORTER if w < self.summary_width))
+        if self.full:
+            return self._replace(full=self.full // 2)
+        return self._replace(most=max(1, min(count - 1, count * budget // size)))
+
+
+SHORTER: Final = (200, 120)
+LOOSE: Final = Fit()
+"""What a digest shows where nothing makes it smaller."""
+
+
+class Spot(NamedTuple):
+    """Where one paper stands in a mail: its number, 1 and up, and its layout.
+
+    `place` is its place among the selection's picks, 1 and up, by which links name it.
+    """
+
+    pick: Pick
     number: int
-    paper: Paper
     layout: Layout
-    summary: str
-    title_marks: tuple[tuple[int, int], ...]
-    summary_marks: tuple[tuple[int, int], ...]
-    authors: str
-    authors_short: str
-    where: str
-    image: str
-    why: tuple[tuple[str, bool], ...]
-    """Pieces of the why line and whether each is the reader's own words."""
+    place: int
+
+
+class Interest(NamedTuple):
+    """One interest and where its papers stand."""
+
+    name: str
+    spots: list[Spot]
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One interest and its papers."""
+    """One interest and its papers; `heading` begins with a capital, `count` says "4 papers"."""
 
     name: str
-    count: int
-    cards: tuple[Card, ...]
+    heading: str
+    count: str
+    number: int
+    cards: tuple[Card, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,234 +121,300 @@ class Digest:
     thanks: str
 
 
-def compose(reader: Subscriber, selection: Selection, papers: Mapping[int, Paper]) -> Digest:
+def compose(
+    reader: Subscriber, selection: Selection, papers: Mapping[int, Paper], fit: Fit = LOOSE
+) -> Digest:
     """The words for a selection, for that reader.
 
     A paper that is no longer there is passed over.
     """
-    zone = ZoneInfo(reader.schedule.zone)
-    local = selection.until.astimezone(zone)
-    groups = _groups(reader, selection, papers)
-    count = sum(group.count for group in groups)
-    sizes = [(group.name, group.count) for group in groups]
-    weekly = reader.schedule.cadence is Cadence.WEEKLY
-    first = groups[0].cards[0].paper.title if groups else ""
-    left = selection.matched - len(selection.picks)
+    interests = plan(reader, selection, papers, fit)
+    view = view_of(reader, fit)
+    spots = [spot for interest in interests for spot in interest.spots]
+    first = typeset(papers[spots[0].pick.paper].title).text if spots else ""
+    said = words(
+        reader,
+        selection,
+        interests,
+        first,
+        from_arxiv=any(is_from_arxiv(papers[spot.pick.paper]) for spot in spots),
+    )
+    filled = (
+        replace(
+            group,
+            cards=tuple(
+                card(
+                    papers[spot.pick.paper],
+                    spot.pick.reasons,
+                    spot.pick.interests[1:],
+                    spot.layout,
+                    view,
+                    spot.number,
+                    spot.place,
+                )
+                for spot in interest.spots
+            ),
+        )
+        for group, interest in zip(said.groups, interests, strict=True)
+    )
+    return replace(said, groups=tuple(filled))
+
+
+def view_of(reader: Subscriber, fit: Fit) -> View:
+    """How that reader's digests show their papers."""
+    return View(reader.language, reader.summaries, reader.figures, fit.summary_width)
+
+
+def is_from_arxiv(paper: Paper) -> bool:
+    """Whether arXiv listed it: then its thanks stand at the foot."""
+    return any(listing.source == "arxiv" for listing in paper.listings)
+
+
+def plan(
+    reader: Subscriber, selection: Selection, known: Container[int], fit: Fit = LOOSE
+) -> list[Interest]:
+    """Which paper stands where: interests in the reader's order, the best paper first in each."""
+    order: dict[str, list[tuple[int, Pick]]] = {}
+    for placed in sorted(enumerate(selection.picks, 1), key=_line):
+        pick = placed[1]
+        if pick.paper in known:
+            order.setdefault(pick.interests[0], []).append(placed)
+    for picks in order.values():
+        picks.sort(key=_score, reverse=True)
+    _shorten(order, fit.most)
+    interests, number, full = [], 0, 0
+    layouts = [profile.layout or reader.layout for profile in reader.profiles]
+    for name, picks in order.items():
+        spots = []
+        for place, pick in picks:
+            number += 1
+            layout = layouts[pick.profile] if pick.profile < len(layouts) else reader.layout
+            if layout is Layout.FULL:
+                full += 1
+                if full > fit.full:
+                    layout = Layout.COMPACT
+            spots.append(Spot(pick, number, layout, place))
+        interests.append(Interest(name, spots))
+    return interests
+
+
+def _line(placed: tuple[int, Pick]) -> tuple[int, int]:
+    return placed[1].profile, placed[1].line
+
+
+def _score(placed: tuple[int, Pick]) -> float:
+    return placed[1].score
+
+
+def _shorten(order: dict[str, list[tuple[int, Pick]]], most: int) -> None:
+    """Take the last papers off the longest interests until `most` are left."""
+    left = sum(map(len, order.values()))
+    while most and left > most:
+        max(reversed(order.values()), key=len).pop()
+        left -= 1
+    for name in [name for name, picks in order.items() if not picks]:
+        del order[name]
+
+
+def words(
+    reader: Subscriber,
+    selection: Selection,
+    interests: Sequence[Interest],
+    first: str,
+    *,
+    from_arxiv: bool,
+) -> Digest:
+    """Everything a digest says but its cards; `first` is the title of its first paper."""
+    say = language(reader.language)
+    local = selection.until.astimezone(ZoneInfo(reader.schedule.zone))
+    day = local.date()
+    sizes = [(interest.name, len(interest.spots)) for interest in interests]
+    count = sum(size for _, size in sizes)
+    left = max(selection.matched, len(selection.picks)) - count
+    weekly = reader.schedule.cadence is Cadence.WEEKLY and selection.kind != "welcome"
     return Digest(
         kind=selection.kind,
-        language=reader.language,
-        subject=_subject(selection, sizes, first, local, weekly=weekly),
-        preheader=_preheader(first, count),
-        headline=_headline(selection, count, weekly=weekly),
-        lead=_lead(reader, selection, sizes),
-        day_short=f"{day_words(local)} {local:%Y}".replace(" ", NBSP),
-        day_long=f"{local:%A} {local.day} {local:%B %Y}",
-        groups=groups,
+        language=say.code,
+        subject=_subject(reader, selection, sizes, first, day, weekly=weekly),
+        preheader=_preheader(first, count, say),
+        headline=_headline(selection, count, say, weekly=weekly),
+        lead=_lead(reader, selection, sizes, say),
+        day_short=say.day(day, MASTHEAD),
+        day_long=say.day(day, FULL).replace(NBSP, " "),
+        groups=tuple(
+            Group(
+                name,
+                first_upper(name),
+                say.count("{number}~paper", "{number}~papers", size),
+                size,
+            )
+            for name, size in sizes
+        ),
         incomplete=selection.incomplete,
         note=selection.note,
-        rest=f"{left} more matched than fit." if left > 0 else "",
-        because=_because(reader),
-        thanks=ARXIV_THANKS
-        if any(
-            listing.source == "arxiv"
-            for group in groups
-            for card in group.cards
-            for listing in card.paper.listings
-        )
+        rest=say.count("{number} more matched than fits.", "{number} more matched than fit.", left)
+        if left > 0 and count
         else "",
+        because=because(reader),
+        thanks=say.say(ARXIV_THANKS) if from_arxiv else "",
     )
-
-
-def _groups(
-    reader: Subscriber, selection: Selection, papers: Mapping[int, Paper]
-) -> tuple[Group, ...]:
-    order: dict[str, list[Pick]] = {}
-    for pick in sorted(selection.picks, key=lambda one: (one.profile, one.line)):
-        if pick.paper in papers:
-            order.setdefault(pick.interests[0], []).append(pick)
-    groups, number = [], 0
-    for name, picks in order.items():
-        cards = []
-        for pick in sorted(picks, key=lambda one: -one.score):
-            number += 1
-            cards.append(_card(reader, pick, papers[pick.paper], number))
-        groups.append(Group(name, len(cards), tuple(cards)))
-    return tuple(groups)
-
-
-def _card(reader: Subscriber, pick: Pick, paper: Paper, number: int) -> Card:
-    own = reader.profiles[pick.profile].layout if pick.profile < len(reader.profiles) else None
-    layout = own or reader.layout
-    if layout is Layout.FULL and number > FULL_CARDS:
-        layout = Layout.COMPACT
-    summary = summary_of(paper) if reader.summaries and layout is Layout.FULL else ""
-    hits = [hit for reason in pick.reasons for hit in reason.hits]
-    title_marks = tuple((hit.start, hit.end) for hit in hits if hit.field == "title")
-    # Only a summary that is the abstract's own beginning has the abstract's offsets.
-    shown = len(summary.rstrip("…")) if paper.abstract.startswith(summary.rstrip("…")) else 0
-    summary_marks = tuple(
-        (hit.start, hit.end) for hit in hits if hit.field == "abstract" and hit.end <= shown
-    )
-    return Card(
-        number=number,
-        paper=paper,
-        layout=layout,
-        summary=summary,
-        title_marks=_apart(title_marks),
-        summary_marks=_apart(summary_marks),
-        authors=authors_line(paper.authors),
-        authors_short=paper.organization or authors_line(paper.authors, most=1),
-        where=_where(paper),
-        image=paper.image_url if number == 1 and reader.figures and layout is Layout.FULL else "",
-        why=_why(pick, paper, seen=bool(title_marks or summary_marks)),
-    )
-
-
-def _apart(marks: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-    """The marks in order, those that overlap made one."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(marks):
-        if merged and start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return tuple(merged)
-
-
-def _where(paper: Paper) -> str:
-    """Source and section, date, version or venue, upvotes, glued so that none is torn."""
-    listing = paper.listings[0] if paper.listings else None
-    parts = []
-    if listing:
-        section = ", ".join(paper.categories[:2]) if listing.source != "hf" else ""
-        parts.append(f"{listing.label} {section}".strip())
-        date = date_words(listing.day)
-        version = paper.version or 1
-        parts.append(f"version {version} of {date}" if version > 1 else date)
-    if paper.venue:
-        parts.append(clip(paper.venue, 60))
-    if paper.signals.upvotes:
-        parts.append(counted(paper.signals.upvotes, "upvote"))
-    return " · ".join(part.replace(" ", NBSP) if len(part) <= 40 else part for part in parts)  # noqa: PLR2004 -- a phone's line
-
-
-def _why(pick: Pick, paper: Paper, *, seen: bool) -> tuple[tuple[str, bool], ...]:
-    """The why line: terms with their field, then the other reasons."""
-    pieces: list[tuple[str, bool]] = []
-    terms = [reason for reason in pick.reasons if reason.kind is ReasonKind.TERM]
-    for position, reason in enumerate(terms):
-        pieces.append(("Matches " if position == 0 else ", ", False))
-        pieces.append((reason.text, True))
-        pieces.append((f" in the {_FIELDS.get(reason.field, reason.field)}", False))
-        inside = [hit for hit in reason.hits if hit.field == "abstract"]
-        if not seen and inside and position == 0:
-            snippet = _snippet(paper.abstract, inside[0].start, inside[0].end)
-            pieces.append((f": “…{snippet}…”", False))
-    for reason in pick.reasons:
-        if reason.kind is ReasonKind.TERM:
-            continue
-        pieces.append((" · " if pieces else "", False))
-        if reason.kind is ReasonKind.AUTHOR:
-            pieces += [("Follows ", False), (reason.text, True)]
-        else:
-            pieces.append((reason.text, False))
-    if len(pick.interests) > 1:
-        others = joined(pick.interests[1:])
-        pieces.append((f" · also for {others}", False))
-    return tuple(piece for piece in pieces if piece[0])
-
-
-_FIELDS: Final = {"org": "organization", "any": "text"}
-
-
-def _snippet(text: str, start: int, end: int) -> str:
-    """At most 90 characters around a match, cut at words."""
-    room = max(0, SNIPPET_WIDTH - (end - start)) // 2
-    left = text.find(" ", max(0, start - room)) + 1 if start > room else 0
-    right = text.rfind(" ", end, end + room) if end + room < len(text) else len(text)
-    left = min(left, start)
-    return text[left : max(right, end)].strip(" .,;")
 
 
 def _subject(
+    reader: Subscriber,
     selection: Selection,
     sizes: Sequence[tuple[str, int]],
     first: str,
-    local: datetime,
+    day: date,
     *,
     weekly: bool,
 ) -> str:
+    say = language(reader.language)
     count = sum(size for _, size in sizes)
-    day = day_words(local)
+    when = say.day(day, SHORT)
+    if weekly and count and selection.since:
+        since = selection.since.astimezone(ZoneInfo(reader.schedule.zone)).date()
+        when = period_words(max(since + _DAY, day - 6 * _DAY), day, say)
     head = "[Test] " if selection.kind == "test" else ""
-    on = f"{counted(count, 'paper')} on"
-    room = SUBJECT_WIDTH - len(head) - len(day) - 3
+    room = SUBJECT_WIDTH - len(head) - len(when) - 3
     if not count:
-        body = f"Nothing new today ({selection.looked_at} looked at)"
+        body = say.say(
+            "Nothing new today ({number} looked at)", number=say.number(selection.looked_at)
+        )
     elif selection.kind == "welcome":
-        body = f"Welcome: the best of your last seven days, {counted(count, 'paper')}"
+        body = say.count(
+            "Welcome: the best of your last seven days, {number} paper",
+            "Welcome: the best of your last seven days, {number} papers",
+            count,
+        )
     elif selection.top_ten:
-        others = f" and {count - 1} more" if count > 1 else ""
-        body = f"Top {count}: {clip(first, room - len(others) - 8)}{others}"
+        others = say.say(" and {number} more", number=count - 1) if count > 1 else ""
+        top = say.say("Top {number}: ", number=count)
+        body = f"{top}{clip(first, room - len(top) - len(others))}{others}"
     elif weekly:
-        body = f"Your week: {_names(on, sizes, room - 11)}"
-    elif count == 1:
-        body = f"1 new: {clip(first, room - 7)}"
+        on = say.count("{number} paper on {names}", "{number} papers on {names}", count, names="")
+        start = say.say("Your week: {papers}", papers=on).rstrip()
+        body = f"{start} {_names(sizes, room - len(start) - 1, say, counts=len(sizes) > 1)}"
     else:
-        body = f"{count} new: {_names('', sizes, room - len(str(count)) - 6)}"
-    return f"{head}{clip(body, room)} · {day}".replace(NBSP, " ")
+        start = say.say("{number} new: ", number=count)
+        rest = room - len(start)
+        body = start + (clip(first, rest) if count == 1 else _names(sizes, rest, say))
+    return f"{head}{clip(body, room)} · {when}".replace(NBSP, " ")
 
 
-def _names(before: str, sizes: Sequence[tuple[str, int]], room: int) -> str:
+def _names(
+    sizes: Sequence[tuple[str, int]], room: int, say: Language, *, counts: bool = True
+) -> str:
     """As many interests as fit, and how many more there are."""
     shown: list[str] = []
+    taken = 0
     for position, (name, size) in enumerate(sizes):
         left = len(sizes) - position - 1
-        entry = f"{name} ({size})" if not before or len(sizes) > 1 else name
-        ending = f" and {left} more" if left else ""
-        if shown and len(", ".join([*shown, entry])) + len(ending) + len(before) > room:
-            return f"{before} {', '.join(shown)} and {left + 1} more".strip()
+        entry = f"{name} ({size})" if counts else name
+        ending = say.say(" and {number} more", number=left) if left else ""
+        if shown and taken + len(entry) + len(ending) > room:
+            return ", ".join(shown) + say.say(" and {number} more", number=left + 1)
         shown.append(entry)
-    return f"{before} {', '.join(shown)}".strip()
+        taken += len(entry) + 2
+    return ", ".join(shown)
 
 
-def _preheader(first: str, count: int) -> str:
-    others = f", and {count - 1} more" if count > 1 else ""
+def _preheader(first: str, count: int, say: Language) -> str:
+    others = say.say(", and {number} more", number=count - 1) if count > 1 else ""
     return clip(first, PREHEADER_WIDTH - len(others)) + others if first else ""
 
 
-def _headline(selection: Selection, count: int, *, weekly: bool) -> str:
+def _headline(selection: Selection, count: int, say: Language, *, weekly: bool) -> str:
     if selection.kind == "welcome":
-        return "Welcome. The best of your last seven days"
+        return say.say("Welcome. The best of your last seven days")
     if not count:
-        return "Nothing new today"
+        return say.say("Nothing new today")
     if weekly:
-        return "The best of your week"
+        return say.say("The best of your week")
     if selection.top_ten:
-        return "The day’s top ten" if count == 10 else f"The day’s top {count}"  # noqa: PLR2004 -- ten
-    return f"{counted(count, 'new paper')} for you"
+        if count == _TEN:
+            return say.say("The day’s top ten")
+        return say.say("The day’s top {number}", number=count)
+    return say.count("{number} new paper for you", "{number} new papers for you", count)
 
 
-def _lead(reader: Subscriber, selection: Selection, sizes: Sequence[tuple[str, int]]) -> str:
-    listed = f"{selection.looked_at:,} listed {_span(reader, selection)}"
+def _lead(
+    reader: Subscriber,
+    selection: Selection,
+    sizes: Sequence[tuple[str, int]],
+    say: Language,
+) -> str:
+    if selection.kind == "welcome":
+        return _welcome(reader, selection, sizes, say)
+    listed = say.say(
+        "{number} listed {span}",
+        number=say.number(selection.looked_at),
+        span=_span(reader, selection, say),
+    )
     if selection.top_ten:
-        return f"The most noticed, out of {listed}."
-    entries = [f"{size}{NBSP}on {name}" for name, size in sizes]
-    return f"{', '.join(entries) or 'Nothing'}, out of {listed}."
+        return say.say("The most noticed, out of {listed}.", listed=listed)
+    entries = ", ".join(_entries(sizes, say)) or say.say("Nothing")
+    return say.say("{entries}, out of {listed}.", entries=entries, listed=listed)
 
 
-def _span(reader: Subscriber, selection: Selection) -> str:
+def _entries(sizes: Sequence[tuple[str, int]], say: Language) -> Iterator[str]:
+    for name, size in sizes:
+        shown = name if len(name) <= _LONGEST_NAME else clip(name, _LONGEST_NAME)
+        yield say.say("{number}~on {name}", number=size, name=shown)
+
+
+def _welcome(
+    reader: Subscriber,
+    selection: Selection,
+    sizes: Sequence[tuple[str, int]],
+    say: Language,
+) -> str:
+    """8 papers on ... From Monday, every weekday at 07:00, only what is new."""
+    count = sum(size for _, size in sizes)
+    if selection.top_ten:
+        papers = say.count("The {number} paper", "The {number} papers", count)
+        papers = say.say("{papers} that were noticed most.", papers=papers)
+    else:
+        names = say.joined([clip(name, _LONGEST_NAME) for name, _ in sizes])
+        papers = say.count(
+            "{number} paper on {names}.", "{number} papers on {names}.", count, names=names
+        )
+    due = reader.schedule.next_after(selection.until)
+    when = say.say(
+        "From {day}, {cadence}, only what is new.",
+        day=say.day(due.astimezone(ZoneInfo(reader.schedule.zone)).date(), WEEKDAY),
+        cadence=cadence_words(reader.schedule, say),
+    )
+    return f"{papers} {when} " + say.say("Reply if something is odd: a person reads it.")
+
+
+def _span(reader: Subscriber, selection: Selection, say: Language) -> str:
     if selection.since is None:
-        return "in the last seven days"
-    return since_words(selection.since, selection.until, ZoneInfo(reader.schedule.zone))
+        return say.say("in the last seven days")
+    return since_words(selection.since, selection.until, ZoneInfo(reader.schedule.zone), say)
 
 
-def _because(reader: Subscriber) -> str:
-    when = cadence_words(reader.schedule)
+def because(reader: Subscriber) -> str:
+    """Why the reader gets this: address, place and day of sign-up, cadence."""
+    say = language(reader.language)
+    when = first_upper(cadence_words(reader.schedule, say))
     if not reader.address:
-        return f"Sent {when}."
-    place = f" at {reader.came_from}" if reader.came_from else ""
-    signed = reader.confirmed_at or reader.created_at or datetime(1970, 1, 1, tzinfo=UTC)
-    day = date_words(signed.astimezone(ZoneInfo(reader.schedule.zone)).date(), full=True)
-    when = when[0].upper() + when[1:]
-    return f"You get this because {reader.address} signed up{place} on {day}. {when}."
+        return f"{when}."
+    signed = reader.confirmed_at or reader.created_at or _EPOCH
+    day = date_words(signed.astimezone(ZoneInfo(reader.schedule.zone)).date(), say)
+    if reader.came_from:
+        why = say.say(
+            "You get this because {address} signed up at {place} on {day}.",
+            address=reader.address,
+            place=reader.came_from,
+            day=day,
+        )
+    else:
+        why = say.say(
+            "You get this because {address} signed up on {day}.", address=reader.address, day=day
+        )
+    return f"{why} {when}."
+
+
+_DAY: Final = timedelta(days=1)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

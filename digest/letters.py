@@ -12,9 +12,11 @@ from subscribers.links import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from digest.app import App
+    from digest.fragments import Body
     from digest.mail import Letter
     from digest.papers import Paper
     from digest.render import DigestLinks, Rendered
@@ -39,6 +41,7 @@ def digest_links(app: App, reader: Subscriber, delivery_id: str) -> DigestLinks:
         unsubscribe=url(Purpose.UNSUBSCRIBE, reader.public_id),
         browser=url(Purpose.VIEW, delivery_id) if delivery_id else "",
         home=app.settings.public_url,
+        feedback=url(Purpose.FEEDBACK, delivery_id) if delivery_id else "",
         unsubscribe_mailto=mailto,
     )
 
@@ -52,9 +55,9 @@ class Letters:
     def __init__(self, app: App) -> None:
         self._app = app
         self._readers: dict[int, Subscriber] = {}
-        self._papers: dict[int, Paper] = {}
         self._lock = threading.Lock()
         _ = app.renderer, app.links, app.tags  # made here, and not by several threads at once
+        self._day = _Day(app)
 
     def prepare(self, batch: Sequence[Delivery]) -> None:
         """Read the readers of a batch, and the papers that were not read yet."""
@@ -62,34 +65,29 @@ class Letters:
         readers = self._app.store.subscribers.by_numbers(numbers)
         digests = [one for one in batch if not is_notice(one)]
         wanted = {paper for one in digests for paper in Selection.unpack(one.selection).papers}
-        missing = wanted - self._papers.keys()
-        papers = self._app.store.papers.by_numbers(missing) if missing else {}
+        if len(self._day.papers) > MOST_PAPERS:
+            self._day = _Day(self._app)
+        self._day.read(wanted)
         with self._lock:
-            if len(self._papers) > MOST_PAPERS:
-                self._papers = {number: self._papers[number] for number in wanted - missing}
-            self._papers.update(papers)
             self._readers.update(readers)
 
     def build(self, delivery: Delivery) -> Outgoing:
         """The message of a delivery, built from what was frozen for it."""
-        from digest.compose import compose  # noqa: PLC0415
         from digest.mail import to_bytes  # noqa: PLC0415
 
-        app = self._app
+        app, day = self._app, self._day
         reader = self._reader(delivery)
         if is_notice(delivery):
             return _notice(app, delivery, reader)
         selection = Selection.unpack(delivery.selection)
-        papers = {
-            number: self._papers[number] for number in selection.papers if number in self._papers
-        }
+        day.read(selection.papers)
         links = digest_links(app, reader, delivery.public_id)
-        rendered = app.renderer.digest(compose(reader, selection, papers), links)
+        body = day.fragments.build(reader, selection, links)
         tag = app.tags.tag(delivery.public_id)
         message = letter(
             app,
             reader,
-            rendered,
+            body,
             links,
             message_id=delivery.message_id,
             date=delivery.created_at,
@@ -104,6 +102,28 @@ class Letters:
         with self._lock:
             reader = self._readers.pop(delivery.subscriber or 0, None)
         return reader or self._app.store.subscribers.by_number(delivery.subscriber)
+
+
+class _Day:
+    """Papers that were read, and their fragments; each paper is asked for once."""
+
+    def __init__(self, app: App) -> None:
+        from digest.fragments import Fragments  # noqa: PLC0415 -- needed to send only
+
+        self._store = app.store
+        self._asked: set[int] = set()
+        self._lock = threading.Lock()
+        self.papers: dict[int, Paper] = {}
+        self.fragments = Fragments(app.renderer, self.papers)
+
+    def read(self, numbers: AbstractSet[int]) -> None:
+        """Have these papers at hand, as far as they are still there."""
+        if numbers <= self._asked:
+            return
+        with self._lock:
+            if missing := numbers - self._asked:
+                self.papers.update(self._store.papers.by_numbers(missing))
+                self._asked |= missing
 
 
 def _notice(app: App, delivery: Delivery, reader: Subscriber) -> Outgoing:
@@ -134,7 +154,7 @@ def _notice(app: App, delivery: Delivery, reader: Subscriber) -> Outgoing:
 def letter(
     app: App,
     reader: Subscriber,
-    rendered: Rendered,
+    rendered: Rendered | Body,
     links: DigestLinks,
     *,
     message_id: str,

@@ -31,6 +31,7 @@ _ENCODED_BYTES: Final = 45
 class Letter:
     """One message to one reader. `date` is aware; `message_id` stands in angle brackets.
 
+    `text` and `html` may be quoted-printable already: then they are bytes.
     `unsubscribe_url` is https, or empty where nobody can reach this installation: then there is
     no List-Unsubscribe-Post either (RFC 8058 wants https).
     """
@@ -39,8 +40,8 @@ class Letter:
     sender_address: str
     to: str
     subject: str
-    text: str
-    html: str
+    text: str | bytes
+    html: str | bytes
     message_id: str
     date: datetime
     list_name: str = ""
@@ -64,16 +65,33 @@ def to_bytes(letter: Letter) -> bytes:
     parts = b"".join(
         b"\r\n--%b\r\nContent-Type: text/%b; charset=utf-8\r\n"
         b"Content-Transfer-Encoding: quoted-printable\r\n\r\n%b"
-        % (boundary.encode(), kind, quoted_printable(body))
+        % (boundary.encode(), kind, body if isinstance(body, bytes) else quoted_printable(body))
         for kind, body in ((b"plain", letter.text), (b"html", letter.html))
     )
     return head + b"\r\n" + parts.removeprefix(b"\r\n") + b"\r\n--" + boundary.encode() + b"--\r\n"
 
 
 def quoted_printable(text: str) -> bytes:
-    """The text in UTF-8 as quoted-printable (RFC 2045 6.7), CRLF at the end of every line."""
-    lines = re.sub(r"\r\n?|\n", "\n", text).encode("utf-8", "replace")
-    return binascii.b2a_qp(lines, istext=True).replace(b"\n", b"\r\n")
+    """The text in UTF-8 as quoted-printable (RFC 2045 6.7), CRLF at the end of every line.
+
+    It ends with a line or in a soft break, so that such pieces can be joined to a longer one.
+    """
+    if not text:
+        return b""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # The library lets a line with an encoded blank at its end grow too long; of these two
+    # controls, which no text has, it does not, and the blanks are put in their places after.
+    spaced = " \n" in text or "\t\n" in text
+    if spaced:
+        text = text.replace(" \n", "\x7f\n").replace("\t\n", "\x0b\n")
+    # A character behind the end makes it leave room for one: there the soft break goes.
+    whole = binascii.b2a_qp(text.encode("utf-8", "replace") + b"x", istext=True)[:-1]
+    if spaced:
+        whole = whole.replace(b"=7F\n", b"=20\n").replace(b"=0B\n", b"=09\n")
+    if not whole.endswith(b"\n"):
+        whole += b"=\n"
+    return whole.replace(b"\n", b"\r\n")
 
 
 def _headers(letter: Letter, boundary: str) -> Iterator[str]:

@@ -11,12 +11,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from digest.errors import NotFound
-from digest.phrases import FULL_MONTHS, cadence_words
 from subscribers.links import Purpose
 
 if TYPE_CHECKING:
     from digest.app import App
-    from digest.render import Note
+    from digest.notes import Note
     from digest.store.deliveries import Delivery
     from subscribers.subscriber import Subscriber
 
@@ -74,50 +73,19 @@ def new_address(delivery: Delivery) -> str:
 
 def note(app: App, delivery: Delivery, reader: Subscriber) -> Note:
     """The words of a notice, the same whenever it is sent; no word in it is the reader's own."""
-    from digest.render import Note  # noqa: PLC0415 -- needed to send only
+    from digest import notes  # noqa: PLC0415 -- needed to send only
 
-    place = app.settings.sender_name
     ends = delivery.created_at + LASTS[Notice(delivery.kind)]
-    day = f"{ends.day} {FULL_MONTHS[ends.month - 1]}"
-    foot = ", ".join(filter(None, (place, app.settings.postal_address))) + ". Replies are read."
+    place = notes.Place(app.settings.sender_name, app.settings.postal_address, reader.language)
     match Notice(delivery.kind):
         case Notice.CONFIRM:
-            asked = (
-                f"Somebody, we hope you, asked {place} to send digests of new papers to this "
-                f"address, {cadence_words(reader.schedule)}."
-            )
-            return Note(
-                subject=f"Please confirm: paper digests from {place}",
-                headline="Is this your address?",
-                before=(asked,),
-                button="Yes, start my digests",
-                url=app.links.url(Purpose.CONFIRM, reader.public_id, expires=ends),
-                after=(
-                    "Your first digest, the best of the last seven days, comes within a minute.",
-                    f"Was it not you? Do nothing. The link ends on {day} and nothing more is sent.",
-                ),
-                foot=foot,
-            )
+            url = app.links.url(Purpose.CONFIRM, reader.public_id, expires=ends)
+            day = reader.schedule.local_day(ends)
+            return notes.confirm(place, reader.schedule, url=url, ends=day)
         case Notice.MOVE:
-            return Note(
-                subject=f"Please confirm your new address: {place}",
-                headline="Is this your new address?",
-                before=(f"A reader of {place} asked to get the digests here from now on.",),
-                button="Yes, send them here",
-                url=app.links.url(Purpose.MOVE, delivery.public_id, expires=ends),
-                after=(
-                    "Was it not you? Do nothing. The link ends in a day and nothing more is sent.",
-                ),
-                foot=foot,
-            )
+            url = app.links.url(Purpose.MOVE, delivery.public_id, expires=ends)
+            return notes.new_address(place, url=url)
         case kind:
-            already = kind is Notice.ALREADY
-            return Note(
-                subject=f"Your settings at {place}",
-                headline="You are on this list already" if already else "Your link",
-                before=("Here is the link to all your settings. It works for an hour.",),
-                button="Open my settings",
-                url=app.links.url(Purpose.ACCOUNT, reader.public_id, expires=ends),
-                after=("If you did not ask for it, ignore this: nothing has changed.",),
-                foot=foot,
-            )
+            url = app.links.url(Purpose.ACCOUNT, reader.public_id, expires=ends)
+            words = notes.already if kind is Notice.ALREADY else notes.fresh_link
+            return words(place, url=url)

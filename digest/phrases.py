@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from digest.language import DAY, DAY_OF_MONTH, ENGLISH, LISTED, NBSP, SHORT, WEEKDAY, WHOLE
 from subscribers.subscriber import Cadence, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from digest.papers import Author, Paper
+    from digest.language import Language
+    from digest.papers import Author
 
-NBSP: Final = "\u00a0"
 SUMMARY_WIDTH: Final = 300
-FULL_MONTHS: Final = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-FULL_DAYS: Final = (
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-)
-_MONTHS: Final = tuple(month[:3] for month in FULL_MONTHS)
-_DAYS: Final = tuple(day[:3] for day in FULL_DAYS)
-_SENTENCE: Final = re.compile(r"[.!?。！？](?=\s|$)|[。！？]")
+_SHOWN_AUTHORS: Final = 3
+_WEEK: Final = timedelta(days=7)
+_MONDAY: Final = 4
+"""A day of January 2027 that is a Monday; weekdays are named by a date."""
 
-
-def counted(count: int, noun: str) -> str:
-    """A count and its noun: "1 paper", "1,204 papers", glued by a no-break space."""
-    plural = noun if count == 1 else f"{noun}s"
-    return f"{count:,}{NBSP}{plural}"
+# A full stop ends a sentence unless it stands behind an initial or one of these.
+_END: Final = re.compile(
+    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bet al)(?<!\bcf)(?<!\bvs)(?<!\bFig)(?<!\bEq)"
+    r"(?<!\bresp)(?<!\b[A-Z])"
+    r"[.!?][\"”’)\]]?(?=\s+[^a-z\s]|\s*$)|[。！？]"
+)
 
 
 def compact_count(count: int) -> str:
@@ -56,77 +37,135 @@ def compact_count(count: int) -> str:
     if count < 1_000:  # noqa: PLR2004 -- a thousand
         return str(count)
     thousands = count / 1_000
-    return f"{thousands:.1f}k".replace(".0k", "k") if thousands < 100 else f"{thousands:.0f}k"  # noqa: PLR2004
+    return f"{thousands:.1f}k".replace(".0k", "k") if thousands < 99.95 else f"{thousands:.0f}k"  # noqa: PLR2004 -- three digits
 
 
-def day_words(day: date) -> str:
-    """Fri 20 Nov."""
-    return f"{_DAYS[day.weekday()]} {day.day} {_MONTHS[day.month - 1]}"
-
-
-def date_words(day: date, *, full: bool = False) -> str:
-    """20 Nov 2026, or 20 November 2026."""
-    months = FULL_MONTHS if full else _MONTHS
-    return f"{day.day} {months[day.month - 1]} {day.year}"
-
-
-def since_words(since: datetime, until: datetime, zone: ZoneInfo) -> str:
-    """Since yesterday at 07:00; since Monday at 07:00; since 3 Nov."""
+@lru_cache(maxsize=4096)
+def since_words(
+    since: datetime, until: datetime, zone: ZoneInfo, language: Language = ENGLISH
+) -> str:
+    """Since yesterday at 07:00; since Monday at 07:00; since 3 Nov 2026."""
     then, now = since.astimezone(zone), until.astimezone(zone)
     days = (now.date() - then.date()).days
-    hour = f"at {then:%H:%M}"
+    at = f"{then:%H:%M}"
     if days == 0:
-        return f"since {hour.removeprefix('at ')} today"
+        return language.say("since {at} today", at=at)
     if days == 1:
-        return f"since yesterday {hour}"
-    if until - since < timedelta(days=7):
-        return f"since {then:%A} {hour}"
-    return f"since {date_words(then.date())}"
+        return language.say("since yesterday at~{at}", at=at)
+    if until - since < _WEEK:
+        return language.say("since {day} at~{at}", day=language.day(then, WEEKDAY), at=at)
+    return language.say("since {date}", date=language.day(then, LISTED))
 
 
-def cadence_words(schedule: Schedule) -> str:
+@lru_cache(maxsize=4096)
+def cadence_words(schedule: Schedule, language: Language = ENGLISH) -> str:
     """Every weekday at 07:00 (Europe/Paris)."""
-    weekday = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"][
-        schedule.weekday
-    ]
-    often = {
-        Cadence.DAILY: "every day",
-        Cadence.WEEKDAYS: "every weekday",
-        Cadence.WEEKLY: f"every {weekday}",
-        Cadence.MONTHLY: "on the first of every month",
-    }[schedule.cadence]
-    return f"{often} at {schedule.at:%H:%M} ({schedule.zone})"
+    say = language.say
+    when = {
+        "at": f"{schedule.at:%H:%M}",
+        "zone": schedule.zone,
+        "weekday": language.day(date(2027, 1, _MONDAY + schedule.weekday), WEEKDAY),
+    }
+    match schedule.cadence:
+        case Cadence.DAILY:
+            return say("every day at~{at} ({zone})", **when)
+        case Cadence.WEEKDAYS:
+            return say("every weekday at~{at} ({zone})", **when)
+        case Cadence.WEEKLY:
+            return say("every {weekday} at~{at} ({zone})", **when)
+        case Cadence.MONTHLY:
+            return say("on the first of every month at~{at} ({zone})", **when)
 
 
-def authors_line(authors: Sequence[Author], *, most: int = 3) -> str:
-    """Up to three names, else the first three "and 5 others"; `most=1` gives "Aldana et al."."""
+def day_words(day: date, language: Language = ENGLISH) -> str:
+    """Fri 20 Nov."""
+    return language.day(day, SHORT)
+
+
+def date_words(day: date, language: Language = ENGLISH) -> str:
+    """3 October 2026."""
+    return language.day(day, WHOLE)
+
+
+def authors_line(authors: Sequence[Author], language: Language = ENGLISH) -> str:
+    """Up to three names, else the first three "and 5 others"."""
     names = [author.name for author in authors]
-    if len(names) <= 1:
-        return "".join(names)
-    if most == 1:
-        return f"{names[0].split()[-1]} et al."
-    if len(names) <= most:
-        return joined(names)
-    others = len(names) - most
-    return f"{', '.join(names[:most])} and {others}{NBSP}other{'s' if others > 1 else ''}"
+    others = len(names) - _SHOWN_AUTHORS
+    if others <= 0:
+        return language.joined(names)
+    return language.count(
+        "{names} and {number}~other",
+        "{names} and {number}~others",
+        others,
+        names=", ".join(names[:_SHOWN_AUTHORS]),
+    )
 
 
-def joined(names: Sequence[str]) -> str:
-    """A, B and C."""
-    if len(names) <= 1:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+def first_author(authors: Sequence[Author]) -> str:
+    """The only author's name, else "Aldana et al."."""
+    if not authors:
+        return ""
+    name = authors[0].name
+    return name if len(authors) == 1 else f"{name.split()[-1]}{NBSP}et{NBSP}al."
 
 
-def summary_of(paper: Paper, width: int = SUMMARY_WIDTH) -> str:
-    """The source's own summary or else the abstract, cut at a sentence, at most `width` long."""
-    text = paper.summary or paper.abstract
+def shortened(text: str, width: int = SUMMARY_WIDTH) -> str:
+    """The text's first sentences, at most `width` characters of them; else its first words."""
     if len(text) <= width:
         return text
-    ends = [found.end() for found in _SENTENCE.finditer(text[:width])]
+    ends = [found.end() for found in _END.finditer(text[: width + 2]) if found.end() <= width]
     if ends and ends[-1] >= width // 3:
         return text[: ends[-1]]
     return clip(text, width)
+
+
+def first_upper(text: str) -> str:
+    """The text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
+_PASSED: Final = re.compile(r"passed (?P<above>[\d,]+) (?P<signal>\w+)(?P<today> today)?")
+_COUNTED: Final = re.compile(
+    r"(?P<count>[\d,]+) (?P<signal>upvote|comment|star)s?"
+    r"(?: in (?P<span>\d+) (?P<unit>hour|day)s?)?"
+)
+
+
+def reason_words(text: str, language: Language = ENGLISH) -> str:
+    """What matching says of a paper's counts ("48 upvotes in 18 hours, 7 comments"), in a language.
+
+    What it does not know stays as it is.
+    """
+    if language.code == ENGLISH.code:
+        return text
+    if passed := _PASSED.fullmatch(text):
+        above, signal = int(passed["above"].replace(",", "")), language.say(passed["signal"])
+        if passed["today"]:
+            return language.say(
+                "passed {above} {signal} today", above=language.number(above), signal=signal
+            )
+        return language.say("passed {above} {signal}", above=language.number(above), signal=signal)
+    if text.startswith("new in "):
+        return language.say("new in {source}", source=text.removeprefix("new in "))
+    return _COUNTED.sub(lambda found: _counted(found, language), text)
+
+
+def _counted(found: re.Match[str], language: Language) -> str:
+    number = int(found["count"].replace(",", ""))
+    said = {
+        "upvote": ("{number}~upvote", "{number}~upvotes"),
+        "comment": ("{number}~comment", "{number}~comments"),
+        "star": ("{number}~star", "{number}~stars"),
+    }[found["signal"]]
+    count = language.count(*said, number)
+    if not found["span"]:
+        return count
+    span = int(found["span"])
+    if found["unit"] == "hour":
+        return language.count(
+            "{count} in {number}~hour", "{count} in {number}~hours", span, count=count
+        )
+    return language.count("{count} in {number}~day", "{count} in {number}~days", span, count=count)
 
 
 def clip(text: str, width: int) -> str:
@@ -135,4 +174,28 @@ def clip(text: str, width: int) -> str:
         return text
     cut = text[: max(1, width - 1)]
     space = cut.rfind(" ")
-    return (cut[:space] if space > width // 2 else cut).rstrip(" ,.;:") + "…"
+    kept = cut[:space] if space > width // 2 else _whole(cut, text)
+    return kept.rstrip(" ,.;:") + "…"
+
+
+def _whole(cut: str, text: str) -> str:
+    """The cut, not ending inside a character that is made of several."""
+    while cut and _continues(text[len(cut)]):
+        cut = cut[:-1]
+    return cut or text[:1]
+
+
+def _continues(character: str) -> bool:
+    code = ord(character)
+    return (
+        0x0300 <= code <= 0x036F  # noqa: PLR2004 -- accents
+        or code in {0x200D, 0xFE0F}  # joiner and emoji form
+        or 0x1F3FB <= code <= 0x1F3FF  # noqa: PLR2004 -- skin tones
+    )
+
+
+def period_words(first: date, last: date, language: Language = ENGLISH) -> str:
+    """16-20 Nov; 28 Oct-3 Nov."""
+    same = (first.year, first.month) == (last.year, last.month)
+    begins = language.day(first, DAY if same else DAY_OF_MONTH)
+    return f"{begins}-{language.day(last, DAY_OF_MONTH)}"

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from digest.compose import compose
 from digest.letters import digest_links, letter
 from digest.mail import to_bytes
 from digest.match import match
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from digest.selection import Miss
     from digest.store.deliveries import Delivery
 
-BUDGET: Final = 90_000
-"""Bytes of HTML a mail may have; Gmail cuts off at about 102 kB."""
 MOST_MISSES: Final = 12
 LOOKED_THROUGH: Final = 500
 """Papers of the window, newest first, that are looked through for what lacked one thing."""
@@ -93,9 +90,7 @@ class Preview:
     def whys(self) -> tuple[Line, ...]:
         """Why each paper is in, in the mail's order and words."""
         cards = [card for group in self.digest.groups for card in group.cards]
-        return tuple(
-            Line(card.paper.title, "".join(text for text, _ in card.why)) for card in cards
-        )
+        return tuple(Line(card.title, card.why_text) for card in cards)
 
     @property
     def near(self) -> tuple[Line, ...]:
@@ -272,9 +267,8 @@ def _shown(
     delivery: Delivery | None = None,
     mistakes: tuple[QueryError, ...] = (),
 ) -> Preview:
-    digest = compose(reader, selection, papers)
     links = digest_links(app, reader, delivery.public_id if delivery else "")
-    rendered = app.renderer.digest(digest, links)
+    digest, rendered = app.renderer.fitted(reader, selection, papers, links)
     message = letter(
         app,
         reader,

@@ -1,75 +1,66 @@
-"""Templates to mail: MJML is compiled first, once; Jinja runs on the resulting HTML.
+"""A digest's words to its mail, whole: HTML and text from the compiled parts.
 
-Autoescape is always on, an unknown variable is an error, and the sandbox keeps an operator's
-template from more than words. Templates are read when a Renderer is made, never later.
+`digest.fragments` does the same for many readers at once; both print from the same values, which
+are made here. A part of an operator's that does not render is given up, loudly, for ours.
 """
 
 from __future__ import annotations
 
-import re
-import textwrap
+import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import StrictUndefined
-from jinja2.exceptions import TemplateError as JinjaError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 
-from digest.compose import PROMISE, Card, Digest
+from digest.brand import Brand
+from digest.columns import squeezed
+from digest.compose import LOOSE, compose
 from digest.errors import TemplateError
-from digest.phrases import compact_count, counted
+from digest.language import language
+from digest.notes import Note
+from digest.parts import Compiled, compile_parts, sources, templates_dir
+from digest.sandbox import run
 from subscribers.profile import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from jinja2 import Template
+    from digest.cards import Card, Marks
+    from digest.compose import Digest, Fit
+    from digest.papers import Paper
+    from digest.selection import Selection
+    from subscribers.subscriber import Subscriber
 
-WIDTH: Final = 72
+__all__ = ["BUDGET", "Brand", "DigestLinks", "Note", "Rendered", "Renderer", "templates_dir"]
+
+BUDGET: Final = 90_000
+"""Bytes of HTML a mail may have, decoded; Gmail cuts off at about 102 kB."""
+PROMISE: Final = "Links go straight to the papers. We do not track what you open."
 SERIF: Final = "Charter, 'Iowan Old Style', Cambria, 'Noto Serif', Georgia, serif"
 SANS: Final = (
     "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 )
 _NO_SERIF: Final = ("zh", "ja", "ko")
-_FIGURE: Final = re.compile(r"https://.+\.(?:png|jpe?g|webp)(?:\?.*)?", re.IGNORECASE)
 
-
-@dataclass(frozen=True, slots=True)
-class Brand:
-    """Who sends: the masthead's name, and the line at the foot (name and postal address)."""
-
-    name: str = "Paper Digest"
-    sender: str = ""
-    contact: str = ""
+_log = logging.getLogger("digest.render")
 
 
 @dataclass(frozen=True, slots=True)
 class DigestLinks:
-    """The links of one mail; empty where there is no public URL. `feedback` is per card."""
+    """The links of one mail; empty where there is no public URL.
+
+    `feedback` is where a reader's word on a paper goes; the paper's place and the word come
+    behind it.
+    """
 
     manage: str = ""
     pause: str = ""
     unsubscribe: str = ""
     browser: str = ""
     home: str = ""
-    feedback: Callable[[int], str] | None = None
+    feedback: str = ""
     unsubscribe_mailto: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A short mail: paragraphs, at most one button, a foot."""
-
-    subject: str
-    headline: str
-    before: tuple[str, ...]
-    after: tuple[str, ...] = ()
-    button: str = ""
-    url: str = ""
-    foot: str = ""
-    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,179 +73,172 @@ class Rendered:
     text: str
 
 
-def templates_dir() -> Path:
-    """Where our templates lie: in the wheel beside the code, else at the repository's root."""
-    inside = Path(__file__).parent / "templates"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "templates"
-
-
 class Renderer:
-    """Compiled templates; a file of `overlay`/email stands for ours of the same name."""
+    """Compiled parts; a file of `overlay`/email stands for ours of the same name.
+
+    `troubles` says which of the operator's files could not be used and why; each is logged as
+    an error once, and ours is used instead.
+    """
 
     def __init__(self, brand: Brand, overlay: Path | None = None) -> None:
         self.brand = brand
-        self._folders = [folder / "email" for folder in (overlay, templates_dir()) if folder]
-        self._digest = self._html("digest.mjml")
-        self._digest_text = self._text("digest.txt")
-        self._note = self._html("note.mjml")
-        self._note_text = self._text("note.txt")
+        self.overlay = overlay
+        self.troubles: dict[str, str] = {}
+        self.parts = sources(overlay)
+        self.compiled = self._compiled()
 
     def digest(self, digest: Digest, links: DigestLinks) -> Rendered:
-        """One reader's digest."""
-        values = {
-            **self._common(digest.language),
-            "digest": digest,
-            "groups": [
-                {
-                    "name": group.name,
-                    "heading": group.name[:1].upper() + group.name[1:],
-                    "count": counted(group.count, "paper"),
-                    "number": group.count,
-                    "cards": [_card(card, links) for card in group.cards],
-                }
-                for group in digest.groups
-            ],
-            "links": links,
-            "promise": PROMISE,
-        }
-        html, text = _run(self._digest, values), _run(self._digest_text, values)
-        return Rendered(digest.subject, digest.preheader, html, _squeezed(text))
+        """One reader's digest, whole, whatever its size."""
+        return self._surely(lambda: self._digest(digest, links))
 
-    def note(self, note: Note) -> Rendered:
-        """One short mail."""
-        values = {**self._common(note.language), "note": note}
-        html, text = _run(self._note, values), _run(self._note_text, values)
-        return Rendered(note.subject, "", html, _squeezed(text))
+    def fitted(
+        self,
+        reader: Subscriber,
+        selection: Selection,
+        papers: Mapping[int, Paper],
+        links: DigestLinks,
+    ) -> tuple[Digest, Rendered]:
+        """One reader's digest within BUDGET, and its words; nothing is cut in the middle."""
+        fit: Fit = LOOSE
+        while True:
+            digest = compose(reader, selection, papers, fit)
+            rendered = self.digest(digest, links)
+            count = sum(group.number for group in digest.groups)
+            size = len(rendered.html.encode("utf-8", "replace"))
+            if size <= BUDGET or (count <= 1 and not fit.full):
+                return digest, rendered
+            fit = fit.tighter(size, BUDGET, count)
 
-    def _common(self, language: str) -> dict[str, Any]:
-        first, _, last = self.brand.name.rpartition(" ")
-        serif = SANS if language in _NO_SERIF else SERIF
+    def note(self, note: Note, links: DigestLinks | None = None) -> Rendered:
+        """One short mail; with the reader's links it can be unsubscribed from."""
+        return self._surely(lambda: self._note(note, links or DigestLinks()))
+
+    def common(self, code: str) -> dict[str, Any]:
+        """What every part of a mail in that language can use."""
+        words = language(code)
+        rtl = words.is_right_to_left
+        serif = SANS if words.code in _NO_SERIF else SERIF
         return {
             "brand": self.brand,
-            "brand_first": first,
-            "brand_last": last,
-            "language": language,
-            "serif": serif,
-            "sans": SANS,
+            "colour": self.brand.light,
+            "dark": self.brand.dark,
+            "fonts": {"serif": serif, "sans": SANS},
+            "language": words.code,
+            "direction": "rtl" if rtl else "ltr",
+            "start": "right" if rtl else "left",
+            "end": "left" if rtl else "right",
+            "say": words.say,
+            "promise": words.say(PROMISE),
         }
 
-    def _html(self, name: str) -> Template:
-        from mjml import mjml2html  # noqa: PLC0415 -- only what renders needs it
+    def _digest(self, digest: Digest, links: DigestLinks) -> Rendered:
+        parts, common = self.compiled, self.common(digest.language)
+        frame = {**common, "digest": digest, "links": links, "day": digest.day_short}
+        html, texts = [run(parts.top, frame)], [squeezed(run(parts.texts["lead"], frame))]
+        for group in digest.groups:
+            heading = {**common, "group": group}
+            html.append(run(parts.interest, heading))
+            texts.append(squeezed(run(parts.texts["interest"], heading)))
+            for place, card in enumerate(group.cards):
+                shown = card_values(card, links.feedback, self.brand, is_first=place == 0)
+                values = {**common, "one": shown}
+                html.append(run(parts.cards[card.layout], values))
+                texts.append(squeezed(run(parts.texts[card.layout], values)))
+            html.append(run(parts.close, common))
+        html.append(run(parts.bottom, frame))
+        texts.append(squeezed(run(parts.texts["foot"], frame)))
+        return Rendered(digest.subject, digest.preheader, "".join(html), joined(texts))
 
-        source, path = self._source(name)
-        try:
-            # A comment of Jinja's may hold what is no MJML.
-            html = mjml2html(re.sub(r"\{#.*?#\}", "", source, flags=re.DOTALL), fonts={})
-        except ValueError as error:
-            raise TemplateError(f"{path}: MJML does not compile: {error}") from error
-        return _compiled(html, path, html=True)
+    def _note(self, note: Note, links: DigestLinks) -> Rendered:
+        values = {**self.common(note.language), "note": note, "links": links, "day": note.day}
+        html = run(self.compiled.note, values)
+        text = squeezed(run(self.compiled.texts["note"], values)) + "\n"
+        return Rendered(note.subject, note.preheader, html, text)
 
-    def _text(self, name: str) -> Template:
-        source, path = self._source(name)
-        return _compiled(source, path, html=False)
+    def _surely(self, render: Callable[[], Rendered]) -> Rendered:
+        """Render; where a part of the operator's fails, give it up and render again."""
+        while True:
+            try:
+                return render()
+            except TemplateError as error:
+                self.give_up(error)
 
-    def _source(self, name: str) -> tuple[str, Path]:
-        for folder in self._folders:
-            path = folder / name
-            if path.is_file():
-                return path.read_text(encoding="utf-8"), path
-        raise TemplateError(f"there is no template {name} in {self._folders[-1]}")
+    def _compiled(self) -> Compiled:
+        while True:
+            try:
+                return compile_parts(self.parts)
+            except TemplateError as error:
+                self.parts = self._without(error)
+
+    def give_up(self, error: TemplateError) -> None:
+        """Go on without the operator's part that failed; raises the error where it is ours."""
+        self.parts = self._without(error)
+        self.compiled = self._compiled()
+
+    def _without(self, error: TemplateError) -> dict[str, Any]:
+        """The parts but the one the error names; but all of the operator's where it names none."""
+        own = [name for name, source in self.parts.items() if source.own]
+        if not own:
+            raise error
+        said = str(error)
+        named = [name for name in own if name in said.partition(":")[0]] or own
+        for name in named:
+            self.troubles[name] = said
+        _log.error("template not used, ours stands for it: %s", said)
+        return sources(self.overlay, without=self.troubles)
 
 
-def marked(text: str, marks: tuple[tuple[int, int], ...]) -> Markup:
+def joined(texts: Sequence[str]) -> str:
+    """The pieces of a text part in one, an empty line between two."""
+    return "\n\n".join(filter(None, texts)) + "\n"
+
+
+def card_values(
+    card: Card, feedback: str, brand: Brand, *, is_first: bool, number: str = ""
+) -> dict[str, Any]:
+    """What the part for one paper can use; `number` stands for the card's where it is given."""
+    word = f"{feedback}?p={card.place}" if feedback and card.layout is Layout.FULL else ""
+    return {
+        "number": number or str(card.number),
+        "is_first": is_first,
+        "url": card.url,
+        "title": card.title,
+        "title_marked": marked(card.title, card.title_marks, brand),
+        "summary": card.summary,
+        "summary_marked": marked(card.summary, card.summary_marks, brand),
+        "organization": card.organization,
+        "authors": card.authors,
+        "authors_short": card.authors_short,
+        "where": card.where,
+        "comments": card.comments,
+        "image": card.image,
+        "places": card.places,
+        "save_label": card.save_label,
+        "not_label": card.not_label,
+        "save_url": word and f"{word}&do=save",
+        "not_url": word and f"{word}&do=not",
+        "either_url": word,
+        "why": card.why_text,
+        "why_marked": _why(card, brand),
+    }
+
+
+def marked(text: str, marks: Marks, brand: Brand) -> Markup:
     """The text, escaped, with the reader's own words marked; marks are apart and in order."""
-    pieces, last = [], 0
+    pieces: list[str] = []
+    last = 0
     for start, end in marks:
         if not last <= start < end <= len(text):
             continue
-        pieces += [escape(text[last:start]), _MARK % escape(text[start:end])]
+        pieces += [escape(text[last:start]), _MARK % (brand.light.mark, text[start:end])]
         last = end
     return Markup("").join([*pieces, escape(text[last:])])
 
 
-_MARK: Final = Markup(
-    '<span class="m" style="background-color:#FFEFA6;border-radius:2px">%s</span>'
-)
+def _why(card: Card, brand: Brand) -> Markup:
+    pieces = (_OWN % (brand.light.ink, text) if own else escape(text) for text, own in card.why)
+    return Markup("").join(pieces)
 
 
-def _card(card: Card, links: DigestLinks) -> dict[str, Any]:
-    paper = card.paper
-    title = paper.title
-    places = [("PDF", paper.pdf_url)]
-    if paper.code_url:
-        stars = f" {compact_count(paper.signals.stars)}" if paper.signals.stars else ""
-        host = "GitHub" if "github.com" in paper.code_url else "Code"
-        places.append((f"{host}{stars}", paper.code_url))
-    places.append(("Project", paper.project_url))
-    comments = paper.signals.comments
-    full = card.layout is Layout.FULL
-    return {
-        "card": card,
-        "full": full,
-        "compact": card.layout is Layout.COMPACT,
-        "url": paper.url or paper.pdf_url,
-        "title": title,
-        "title_marked": marked(title, card.title_marks),
-        "summary_marked": marked(card.summary, card.summary_marks),
-        "organization": paper.organization,
-        "image": card.image if _FIGURE.fullmatch(card.image) else "",
-        "comments": counted(comments, "comment") if comments and paper.discussion_url else "",
-        "places": [
-            {"text": text, "url": url, "label": f"{text} of {title}"} for text, url in places if url
-        ]
-        if full
-        else [],
-        "feedback": links.feedback(card.number) if links.feedback and full else "",
-        "why": Markup("").join(
-            Markup('<strong class="ink" style="color:#1F1D1A;font-weight:600">%s</strong>') % text
-            if own
-            else escape(text)
-            for text, own in card.why
-        ),
-        "why_text": "".join(text for text, _ in card.why),
-    }
-
-
-def _compiled(source: str, path: Path, *, html: bool) -> Template:
-    environment = ImmutableSandboxedEnvironment(
-        autoescape=html,
-        undefined=StrictUndefined,
-        trim_blocks=not html,
-        lstrip_blocks=not html,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"wrap": wrapped, "rule": lambda text: "=" * len(text)}
-    try:
-        return environment.from_string(source)
-    except JinjaError as error:
-        line = getattr(error, "lineno", 0)
-        raise TemplateError(f"{path}, line {line}: {error}") from error
-
-
-def _run(template: Template, values: dict[str, Any]) -> str:
-    try:
-        return template.render(values)
-    except (JinjaError, TypeError, ValueError) as error:
-        raise TemplateError(f"a template of the mail does not render: {error}") from error
-
-
-def wrapped(text: str, indent: int = 0, first: str = "") -> str:
-    """Text in 72 columns, indented; words longer than that, links above all, stay whole."""
-    return textwrap.fill(
-        text.replace("\u00a0", " "),
-        WIDTH,
-        initial_indent=first or " " * indent,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _squeezed(text: str) -> str:
-    """No blanks at the ends of lines (but the signature's mark), no two empty lines in a row."""
-
-    def lines() -> Iterator[str]:
-        for line in text.split("\n"):
-            yield line if line == "-- " else line.rstrip()
-
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines())).strip("\n") + "\n"
+_MARK: Final = Markup('<span class="m" style="background-color:%s;border-radius:2px">%s</span>')
+_OWN: Final = Markup('<strong class="ink" style="color:%s;font-weight:600">%s</strong>')

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from digest.match import Reason
@@ -36,6 +37,8 @@ class Pick:
     score: float
     reasons: tuple[Reason, ...]
     interests: tuple[str, ...]
+    packed: str = field(default="", compare=False)
+    """The reasons as a row has them, where they come from one: a card is known by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Selection:
                     one.profile,
                     one.line,
                     round(one.score, 4),
-                    [reason.pack() for reason in one.reasons],
+                    one.packed or packed(one.reasons),
                     one.interests,
                 ]
                 for one in self.picks
@@ -102,10 +105,26 @@ class Selection:
             note=fields["note"],
             top_ten=fields["top_ten"],
             picks=tuple(
-                Pick(paper, profile, line, score, tuple(map(Reason.unpack, reasons)), tuple(names))
+                Pick(paper, profile, line, score, reasons_of(said), tuple(names), said)
                 for paper, profile, line, score, reasons, names in fields["picks"]
+                for said in [reasons if isinstance(reasons, str) else _dumped(reasons)]
             ),
         )
+
+
+def packed(reasons: Sequence[Reason]) -> str:
+    """The reasons as one text."""
+    return _dumped([reason.pack() for reason in reasons])
+
+
+@lru_cache(maxsize=16_384)
+def reasons_of(packed: str) -> tuple[Reason, ...]:
+    """The reasons that `packed` made that text of; the same text gives the same object."""
+    return tuple(map(Reason.unpack, json.loads(packed)))
+
+
+def _dumped(reasons: list[list[object]]) -> str:
+    return json.dumps(reasons, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from loopback import Site, serving
 
 from digest.app import App
 from digest.papers import Listing, Paper, PaperId, Signals
-from digest.preview import BUDGET, almost, latest, preview, sent
+from digest.preview import almost, latest, preview, sent
+from digest.render import BUDGET
 from digest.run import issue
 from digest.settings import Settings
 from digest.store import open_store

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.compose import compose
-from digest.errors import TemplateError
 from digest.match import match
+from digest.notes import Button, plain
 from digest.papers import Author, Listing, MalformedPaper, Paper, PaperId, Signals, tidy
 from digest.render import Brand, DigestLinks, Note, Rendered, Renderer, templates_dir
 from digest.selection import Selection, select
@@ -45,6 +45,14 @@ PAPER = Paper(
     listings=(Listing("arxiv", "arXiv", date(2026, 11, 19)),),
     number=1,
     first_seen_at=NOW,
+)
+NOTE = Note(
+    "Hello",
+    "A word",
+    plain("Before."),
+    plain("After."),
+    (Button("Press", "https://x.example.org/"),),
+    "The foot",
 )
 ODD = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1)
 
@@ -202,28 +210,28 @@ def test_without_a_public_address_the_foot_names_whom_to_write_to() -> None:
     assert "Unsubscribe" not in mail.html
 
 
-def test_an_operators_template_stands_for_ours_and_its_mistakes_are_named(tmp_path: Path) -> None:
+def test_an_operators_part_stands_for_ours_and_a_broken_one_is_given_up_loudly(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tmp_path / "email"
     folder.mkdir()
+    ours = RENDERER.note(NOTE).text
     (folder / "note.txt").write_text("Our own: {{ note.headline }}\n", encoding="utf-8")
-    note = Note("Hello", "A word", ("One paragraph.",), foot="The foot")
-    assert Renderer(Brand(), tmp_path).note(note).text == "Our own: A word\n"
-    (folder / "note.txt").write_text("{% if %}\n", encoding="utf-8")
-    with pytest.raises(TemplateError, match=r"note\.txt, line 1"):
-        Renderer(Brand(), tmp_path)
-    (folder / "note.txt").write_text("{{ nobody }}\n", encoding="utf-8")
-    with pytest.raises(TemplateError, match="'nobody' is undefined"):
-        Renderer(Brand(), tmp_path).note(note)
+    assert Renderer(Brand(), tmp_path).note(NOTE).text == "Our own: A word\n"
+    for broken in ("{% if %}", "{{ nobody }}", "{{ note.nothing }}", "{{ note.headline.upper() }}"):
+        caplog.clear()
+        (folder / "note.txt").write_text(f"One line\n{broken}\n", encoding="utf-8")
+        renderer = Renderer(Brand(), tmp_path)
+        assert renderer.note(NOTE).text == ours
+        assert "note.txt, line 2" in renderer.troubles["note.txt"]
+        assert "note.txt, line 2" in caplog.text
 
 
 def test_a_note_is_a_whole_mail() -> None:
-    note = Note(
-        "Hello", "A word", ("Before.",), ("After.",), "Press", "https://x.example.org/", "F"
-    )
-    mail = RENDERER.note(note)
+    mail = RENDERER.note(NOTE)
     hrefs = [attrs["href"] for tag, attrs in elements(mail.html) if tag == "a"]
     assert hrefs == ["https://x.example.org/"]
-    assert mail.text.startswith("A word\n\nBefore.\n\nPress\nhttps://x.example.org/\n\nAfter.\n")
+    assert mail.text.startswith("A WORD\n\nBefore.\n\nPress\nhttps://x.example.org/\n\nAfter.\n")
 
 
 def test_our_templates_are_where_they_are_looked_for() -> None:

@@ -19,8 +19,8 @@ from digest.sources import Fetch, FetchState, Options, Window, arxiv_api, arxiv_
 from digest.sources.arxiv import ArXiv
 from digest.sources.arxiv_feed import read_feed, split_creators
 from digest.sources.calendar import announces_on, carries_papers, received
-from digest.sources.tex import letters
 from digest.testing import Clock, FixtureServer, Reply, Request, check_source, polite
+from digest.tex import letters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from digest.papers import Author, Listing, MalformedPaper, Paper, PaperId, split
 from digest.sources import Answer, AnswerState
 from digest.sources.fields import count, instant
 from digest.sources.markup import Element, read_xml
-from digest.sources.tex import letters
+from digest.tex import letters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

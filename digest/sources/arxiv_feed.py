@@ -26,7 +26,7 @@ from digest.sources.arxiv_api import doi_alias
 from digest.sources.calendar import NEW_YORK
 from digest.sources.fields import instant
 from digest.sources.markup import Document, Element, read_xml
-from digest.sources.tex import letters
+from digest.tex import letters
 
 CAP: Final = 2000
 """Items at which arXiv cuts a feed, the newest papers first."""

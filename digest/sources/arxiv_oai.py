@@ -15,7 +15,7 @@ from digest.sources import AnswerState
 from digest.sources.arxiv_api import Found, Question, doi_alias, relisted
 from digest.sources.fields import day, midnight
 from digest.sources.markup import Element, read_xml
-from digest.sources.tex import letters
+from digest.tex import letters
 
 if TYPE_CHECKING:
     from datetime import date

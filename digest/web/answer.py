@@ -145,8 +145,8 @@ def sample(good_text: str, recent: Recent) -> Sample:
 def card_of(card: Card) -> SampleCard:
     """A digest's card as a page shows it."""
     return SampleCard(
-        url=card.paper.url or card.paper.pdf_url,
-        title=pieces(card.paper.title, card.title_marks),
+        url=card.url,
+        title=pieces(card.title, card.title_marks),
         about=" · ".join(filter(None, (card.authors_short, card.where))),
         why=card.why,
     )

@@ -18,8 +18,8 @@ from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from digest.news import consider
-from digest.preview import BUDGET, Preview, latest, matched, preview
-from digest.render import templates_dir
+from digest.preview import Preview, latest, matched, preview
+from digest.render import BUDGET, templates_dir
 from digest.selection import Selection
 from digest.web import bare_app
 from digest.web.guard import MAIL_POLICY, Guard
