@@ -19,7 +19,8 @@ from subscribers.subscriber import Subscriber
 if TYPE_CHECKING:
     from datetime import date
 
-    from digest.compose import Card
+    from digest.cards import Card
+    from digest.papers import Paper
     from digest.volume import LineVolume, Volume
 
 SAMPLE: Final = 5
