@@ -401,7 +401,7 @@ def because(reader: Subscriber) -> str:
     if not reader.address:
         return f"{when}."
     signed = reader.confirmed_at or reader.created_at or _EPOCH
-    day = date_words(signed.astimezone(ZoneInfo(reader.schedule.zone)).date(), say)
+    day = date_words(signed.astimezone(ZoneInfo(reader.schedule.zone)).date(), say, full=True)
     if reader.came_from:
         why = say.say(
             "You get this because {address} signed up at {place} on {day}.",

@@ -19,6 +19,29 @@ if TYPE_CHECKING:
     from digest.papers import Author
 
 SUMMARY_WIDTH: Final = 300
+FULL_MONTHS: Final = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+FULL_DAYS: Final = (
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+)
 _SHOWN_AUTHORS: Final = 3
 _WEEK: Final = timedelta(days=7)
 _MONDAY: Final = 4
@@ -79,25 +102,34 @@ def cadence_words(schedule: Schedule, language: Language = ENGLISH) -> str:
 
 def day_words(day: date, language: Language = ENGLISH) -> str:
     """Fri 20 Nov."""
-    return language.day(day, SHORT)
+    return language.day(day, SHORT).replace(NBSP, " ")
 
 
-def date_words(day: date, language: Language = ENGLISH) -> str:
-    """3 October 2026."""
-    return language.day(day, WHOLE)
+def date_words(day: date, language: Language = ENGLISH, *, full: bool = False) -> str:
+    """20 Nov 2026, or 20 November 2026."""
+    return language.day(day, WHOLE if full else LISTED).replace(NBSP, " ")
 
 
-def authors_line(authors: Sequence[Author], language: Language = ENGLISH) -> str:
-    """Up to three names, else the first three "and 5 others"."""
+def counted(count: int, noun: str) -> str:
+    """A count and its English noun: "1 paper", "1,204 papers", glued by a no-break space."""
+    return f"{count:,}{NBSP}{noun if count == 1 else f'{noun}s'}"
+
+
+def authors_line(
+    authors: Sequence[Author], language: Language = ENGLISH, *, most: int = _SHOWN_AUTHORS
+) -> str:
+    """Up to three names, else the first three "and 5 others"; `most=1` gives "Aldana et al."."""
+    if most == 1:
+        return first_author(authors)
     names = [author.name for author in authors]
-    others = len(names) - _SHOWN_AUTHORS
+    others = len(names) - most
     if others <= 0:
         return language.joined(names)
     return language.count(
         "{names} and {number}~other",
         "{names} and {number}~others",
         others,
-        names=", ".join(names[:_SHOWN_AUTHORS]),
+        names=", ".join(names[:most]),
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from digest.phrases import NBSP, authors_line, clip, counted, date_words
+from digest.language import NBSP
+from digest.phrases import authors_line, clip, counted, date_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
