@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from digest.cards import Card
-    from digest.papers import Paper
     from digest.volume import LineVolume, Volume
 
 SAMPLE: Final = 5
