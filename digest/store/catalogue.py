@@ -23,7 +23,7 @@ from digest.store.tables import CatalogueRow, FacetRow
 from subscribers.finding import beginnings, categories, paper_ids
 from subscribers.names import name_parts
 from subscribers.tree import And, Field, Floor, Form, Node, Not, Or, Pattern, Term
-from subscribers.words import fold, plain, words
+from subscribers.words import fold, parts, plain, scanner, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,13 +91,15 @@ def _facets_of(paper: Paper) -> Iterator[tuple[str, str, date]]:
 
 def _words_of(paper: Paper) -> Iterator[str]:
     for text in (paper.title, paper.abstract or paper.summary):
-        for token in fold(text):
-            yield _safe(token.word)
-            yield _safe(token.written.casefold())
+        # Each different piece once: where it stands does not matter here.
+        for piece in set(scanner(text).findall(text)):
+            for word_, written, _, _ in parts(piece):
+                yield _safe(word_)
+                yield _safe(written.casefold())
     for author in paper.authors:
         named = f"{author.name} {author.orcid.rpartition('/')[2]} {author.semantic_scholar}"
-        parts = {*name_parts(author.name), *name_parts(named)}
-        yield from (_safe(f"a:{part}") for part in parts)
+        for part in {*name_parts(author.name), *name_parts(named)}:
+            yield _safe(f"a:{part}")
         if author.semantic_scholar:
             yield "a:s2"
     yield from (_safe(f"o:{word}") for word in words(paper.organization))
@@ -117,6 +119,8 @@ def title_words(paper: Paper) -> set[str]:
 
 def _safe(word: str) -> str:
     """The word as both databases keep it whole; two different ones may come out the same."""
+    if word.isalnum() and len(word) <= _LONGEST_WORD:
+        return word
     return _UNSAFE.sub("_", word)[:_LONGEST_WORD]
 
 
