@@ -273,8 +273,9 @@ def listings() -> list[dict[str, Any]]:
 
 
 def stem(word: str) -> str:
-    """A word in singular or plural, in American or British spelling."""
-    return re.escape(word.removesuffix("s")).replace("ization", "i[sz]ation") + "(?:s|es)?"
+    """A word in singular or plural, in American or British spelling, "re-" with its hyphen."""
+    one = re.escape(word.removesuffix("s")).replace("ization", "i[sz]ation")
+    return re.sub("^re", "re-?", one) + "(?:s|es)?"
 
 
 def test_real_listings_reach_exactly_the_readers_who_asked(
