@@ -11,12 +11,13 @@ from digest.news import Considered, consider
 from subscribers.subscriber import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import date, datetime
 
     from digest.app import App
     from digest.delivery import Report, Sent
     from digest.store.deliveries import Excluded, Frozen, Prepared
+    from digest.store.suppressions import Suppression
     from subscribers.subscriber import Subscriber
 
 __all__ = ["IssueReport", "deliver", "ingest", "issue", "welcome"]
@@ -43,8 +44,11 @@ def issue(app: App, *, everybody: bool = False) -> IssueReport:
         readers = app.store.subscribers.due(now)
     if not readers:
         return IssueReport()
-    considered = consider(app, readers, now)
+    never = app.store.suppressions.among(reader.address for reader in readers)
+    audience = [reader for reader in readers if reader.address not in never]
+    considered = consider(app, audience, now) if audience else []
     prepared, excluded = _sorted_out(considered, now, everybody=everybody)
+    excluded += _suppressed(readers, never, now, everybody=everybody)
     frozen = app.store.deliveries.freeze(
         prepared,
         excluded,
@@ -133,6 +137,32 @@ def _returned(app: App, sent: Sent) -> None:
     )
 
 
+def _suppressed(
+    readers: Iterable[Subscriber],
+    never: Mapping[str, Suppression],
+    now: datetime,
+    *,
+    everybody: bool,
+) -> list[Excluded]:
+    """Readers whose address is never written to, each with the reason."""
+    from digest.store.deliveries import Excluded  # noqa: PLC0415
+
+    return [
+        Excluded(
+            reader,
+            f"the address is never written to: {never[reader.address].reason}",
+            reader.schedule.next_after(now, _day(reader, now, everybody=everybody)),
+        )
+        for reader in readers
+        if reader.address in never
+    ]
+
+
+def _day(reader: Subscriber, now: datetime, *, everybody: bool) -> date | None:
+    """The local date this issue counts for; one asked for by hand counts for none."""
+    return reader.last_day if everybody else reader.schedule.local_day(reader.next_due or now)
+
+
 def _sorted_out(
     considered: Iterable[Considered], now: datetime, *, everybody: bool
 ) -> tuple[list[Prepared], list[Excluded]]:
@@ -142,8 +172,7 @@ def _sorted_out(
     excluded: list[Excluded] = []
     for one in considered:
         reader = one.reader
-        due = reader.next_due or now
-        day = reader.last_day if everybody else reader.schedule.local_day(due)
+        day = _day(reader, now, everybody=everybody)
         following = reader.schedule.next_after(now, day)
         if not one.selection.picks:
             excluded.append(Excluded(reader, one.reason, following))

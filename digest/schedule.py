@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 LOOK_FOR_DUE: Final = timedelta(seconds=10)
 """A glance costs a hundredth of a second, and somebody who signs up waits for a mail."""
+READ_BOUNCES: Final = timedelta(minutes=5)
 ASK_SOURCES: Final = timedelta(minutes=5)
 """How often is looked whether a source is due; when each is stands in the database."""
 

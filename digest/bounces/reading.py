@@ -31,6 +31,7 @@ _TO_US: Final = (
 )  # fmt: skip
 _STATUS: Final = re.compile(r"(?<![\d.])([45])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _CODE: Final = re.compile(r"(?<![\d.])([45]\d\d)(?=[ -])")
+_CODES: Final = re.compile(r"^[45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3} )?")
 _SUBJECT: Final = re.compile(
     r"undeliver|failure notice|returned mail|mail delivery (?:failed|system|failure)"
     r"|delivery (?:status notification|failure|has failed|notification|report|incomplete)"
@@ -66,7 +67,7 @@ def report_in(raw: bytes, tags: Tags, *, now: datetime, recipient: str = "") -> 
         address,
         code,
         enhanced,
-        " ".join(text.split())[:_LONGEST],
+        _CODES.sub("", " ".join(text.split()))[:_LONGEST],
     )
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from digest.cli import deliveries, issues, keywords, look, readers, sender, setup, sources, work
+from digest.cli import bounces, deliveries, issues, keywords, look, readers, sender, setup, sources, work
 from digest.cli.examples import example
 from digest.errors import PaperDigestError
 
@@ -32,6 +32,8 @@ _ORDER: Final = (
     "serve",
     "issues",
     "deliveries",
+    "bounces",
+    "suppressions",
 )
 
 
@@ -139,6 +141,8 @@ app.command(
 )(look.preview)
 app.add_typer(issues.app, name="issues")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(bounces.bounces, name="bounces")
+app.add_typer(bounces.suppressions, name="suppressions")
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from digest.app import App
     from digest.delivery import Sent
+    from digest.store.suppressions import Suppression
 
 app = typer.Typer(
     help="Add readers, see them, change what they asked for.",
@@ -142,14 +143,16 @@ def list_(*, as_json: AsJson = False) -> None:
 
     with open_app(settings()) as house:
         readers = house.store.subscribers.all()
+        never = house.store.suppressions.among(reader.address for reader in readers)
         now = house.clock()
     if as_json:
-        typer.echo(json.dumps([_described(reader) for reader in readers], indent=2))
+        told = [_described(reader, never.get(reader.address)) for reader in readers]
+        typer.echo(json.dumps(told, indent=2))
     elif not readers:
         typer.echo("Nobody reads yet: paper-digest subscribers add ADDRESS adds somebody.")
     else:
         heads = ("reader", "asked for", "every", "next digest", "status")
-        table(heads, [_row(reader, now) for reader in readers])
+        table(heads, [_row(reader, now, never.get(reader.address)) for reader in readers])
 
 
 @app.command(epilog=example("paper-digest subscribers show reader@example.org"))
@@ -161,17 +164,23 @@ def show(address: Address, *, as_json: AsJson = False) -> None:
     with open_app(settings()) as house:
         reader = reader_at(house, address)
         sent = house.store.deliveries.history(reader.number, limit=5)
+        never = house.store.suppressions.among([reader.address]).get(reader.address)
+        back = house.store.suppressions.returned(reader.address, limit=5)
         now = house.clock()
     if as_json:
-        typer.echo(json.dumps(_described(reader), indent=2))
+        typer.echo(json.dumps(_described(reader, never), indent=2))
         return
     typer.echo(f"{reader.address}" + (f" ({reader.name})" if reader.name else ""))
     typer.echo(f"  {reader.status.value}, {_rhythm(reader)}; {_next(reader, now)}")
+    if never:
+        typer.echo(f"  SUPPRESSED since {never.since:%Y-%m-%d}, never written to: {never.reason}")
     for profile in reader.profiles:
         most = f"at most {profile.limit}" if profile.limit else "all of them"
         typer.echo(f"  {_text(profile)} ({most}): {explain(check(profile.text)[0])}")
     for row in sent:
         typer.echo(f"  {row.created_at:%Y-%m-%d %H:%M} {row.kind}: {row.state} {row.text}".rstrip())
+    for one in back:
+        typer.echo(f"  {one.at:%Y-%m-%d %H:%M} came back: {one.kind} {one.text}".rstrip())
 
 
 @app.command(
@@ -350,13 +359,14 @@ def _rhythm(reader: Subscriber) -> str:
     return f"{every} at {schedule.at:%H:%M}"
 
 
-def _row(reader: Subscriber, now: datetime) -> tuple[str, ...]:
+def _row(reader: Subscriber, now: datetime, never: Suppression | None) -> tuple[str, ...]:
     due = when(reader.next_due, reader.schedule.zone, now=now) if reader.next_due else "–"
     asked = "; ".join(map(_text, reader.profiles))
-    return (reader.address, asked, _rhythm(reader), due, reader.status.value)
+    status = f"suppressed ({never.cause})" if never else reader.status.value
+    return (reader.address, asked, _rhythm(reader), due, status)
 
 
-def _described(reader: Subscriber) -> dict[str, object]:
+def _described(reader: Subscriber, never: Suppression | None = None) -> dict[str, object]:
     schedule = reader.schedule
     return {
         "address": reader.address,
@@ -371,4 +381,11 @@ def _described(reader: Subscriber) -> dict[str, object]:
         "zone": schedule.zone,
         "layout": reader.layout.value,
         "next_due": reader.next_due.isoformat() if reader.next_due else None,
+        "suppressed": {
+            "cause": never.cause.value,
+            "reason": never.reason,
+            "since": never.since.isoformat(),
+        }
+        if never
+        else None,
     }

@@ -115,13 +115,14 @@ def _start(changes: dict[str, str]) -> subprocess.Popen[bytes]:
 
 
 def _follow(house: App, ending: threading.Event) -> None:
-    from digest.schedule import ASK_SOURCES, LOOK_FOR_DUE, Scheduler, Tick
+    from digest.schedule import ASK_SOURCES, LOOK_FOR_DUE, READ_BOUNCES, Scheduler, Tick
 
     log_to_stderr()
     if os.environ.get(_LOOKED_AFTER):
         threading.Thread(target=_end_with, args=(ending,), daemon=True).start()
     ticks = (
         Tick("sources", ASK_SOURCES, lambda: _ask(house)),
+        Tick("bounces", READ_BOUNCES, lambda: _take_back(house)),
         Tick("due", LOOK_FOR_DUE, lambda: _send_due(house, ending.is_set)),
     )
     with Scheduler(ticks):
@@ -153,6 +154,20 @@ def _ask(house: App) -> None:
             )  # fmt: skip
     for failure in report.failed:
         _log.error("source failed %s", failure)
+
+
+def _take_back(house: App) -> None:
+    """One tick's look into the mailbox of bounces, where there is one, told in one line."""
+    if not house.settings.bounces_url:
+        return
+    from digest.bounces.taking import take_mailbox
+
+    tally = take_mailbox(house)
+    if tally.taken or tally.ignored:
+        taken = " ".join(f"{kind.value}={number}" for kind, number in sorted(tally.taken.items()))
+        _log.info("bounces read ignored=%d %s", sum(tally.ignored.values()), taken)
+    for why, number in tally.ignored.items():
+        _log.warning("bounces ignored mails=%d why=%s", number, why)
 
 
 def _send_due(house: App, ending: Callable[[], bool]) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from digest.advice import advise
 from digest.cli.terminal import Steps, count, when
-from digest.errors import RelayError
+from digest.errors import MailboxError, RelayError
 from digest.settings import mask_url
 
 if TYPE_CHECKING:
@@ -73,6 +73,22 @@ def ingest_stage(
     step.progress(papers, papers)
     step.end(f"{count(papers, 'paper')} {_from_sources(report)}")
     return report, _troubles(report)
+
+
+def bounces_stage(house: App, steps: Steps) -> list[Trouble]:
+    """Read what came back since, where there is a mailbox for it."""
+    if not house.settings.bounces_url:
+        return []
+    from digest.bounces.taking import take_mailbox
+    from digest.cli.bounces import summed
+
+    step = steps.step("Bounces", "reading what came back")
+    try:
+        step.end(summed(take_mailbox(house)))
+    except MailboxError as error:
+        step.end("the mailbox could not be read")
+        return [Trouble(str(error))]
+    return []
 
 
 def issue_stage(house: App, steps: Steps, *, everybody: bool) -> IssueReport:

@@ -14,7 +14,7 @@ import typer
 from digest.cli.environment import settings
 from digest.cli.options import Quiet
 from digest.cli.sender import ending_well, log_to_stderr, looked_after
-from digest.cli.stages import end, ingest_stage, issue_stage, send_stage, stages
+from digest.cli.stages import bounces_stage, end, ingest_stage, issue_stage, send_stage, stages
 from digest.cli.terminal import when
 from digest.errors import Conflict
 
@@ -69,6 +69,7 @@ def run(
 
     with open_app(ours) as house, stages(quiet=quiet) as steps:
         _, troubles = ingest_stage(house, steps)
+        troubles += bounces_stage(house, steps)
         issue_stage(house, steps, everybody=now)
         with ending_well() as ending:
             troubles += send_stage(house, steps, ending=ending.is_set)
