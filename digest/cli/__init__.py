@@ -13,7 +13,18 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from digest.cli import bounces, deliveries, issues, keywords, look, readers, sender, setup, sources, work
+from digest.cli import (
+    bounces,
+    deliveries,
+    issues,
+    keywords,
+    look,
+    readers,
+    sender,
+    setup,
+    sources,
+    work,
+)
 from digest.cli.examples import example
 from digest.errors import PaperDigestError
 

@@ -55,7 +55,6 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
     epilog=example(
         "paper-digest bounces ingest < mail",
         "paper-digest bounces ingest returned/*.eml",
-        '"|cd /srv/paper-digest && .venv/bin/paper-digest bounces ingest --quiet"  in /etc/aliases',
     )
 )
 def ingest(
