@@ -180,12 +180,12 @@ def select(
             if match.score < profile.lowest_score:
                 continue
             fits.add(match.paper)
-            name = interest(profile, match.line)
             known = picks.get(match.paper)
             if known is not None:
-                picks[match.paper] = _also(known, match, name)
+                picks[match.paper] = _also(known, match, interest(profile, match.line))
             elif not profile.limit or taken < profile.limit:
                 taken += 1
+                name = interest(profile, match.line)
                 also = (interest(profile, line) for line in match.also_lines)
                 names = tuple(dict.fromkeys((name, *also)))
                 picks[match.paper] = Pick(

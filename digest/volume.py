@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from digest.match import match
 from digest.match.engine import Engine
 from digest.match.score import POINT
 from digest.match.stored import distinct, program, store
@@ -220,7 +219,7 @@ def volume(
         counts=recent.counted(kept),
         looked_at=len(recent.papers),
         limit=profile.limit,
-        best=_best(profile, recent, kept),
+        best=_best(profile, recent),
         lines=_with_offers(lines, query, whole, recent, names or _thesaurus()),
         left_out=tuple(
             LeftOut(text, number, len(found.places) - before[number])
@@ -312,14 +311,10 @@ def _with(line: LineVolume, slips: list[Offer], others: list[Offer]) -> LineVolu
 _thesaurus = cache(thesaurus)
 
 
-def _best(profile: Profile, recent: Recent, found: _Found) -> tuple[Match, ...]:
-    """The first papers with their reasons; their scores are those among all papers."""
-    papers = [recent.papers[place] for place in found.places[:BEST].tolist()]
-    told = {one.paper: one for one in match(papers, [profile], now=recent.now)[0]}
-    return tuple(
-        replace(told[paper.number], score=points / POINT)
-        for paper, points in zip(papers, found.points[:BEST].tolist(), strict=True)
-    )
+def _best(profile: Profile, recent: Recent) -> tuple[Match, ...]:
+    """The first papers, with their reasons."""
+    (ranking,) = recent.engine.match([profile], top=BEST)
+    return tuple(match for match in ranking if match.score >= profile.lowest_score)
 
 
 def headline(volume: Volume) -> str:

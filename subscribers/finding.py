@@ -58,6 +58,18 @@ class Found:
     floors: tuple[str, ...] = ()
 
 
+class Text(list[Token]):
+    """The words of a text in order, and where each folded word stands."""
+
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """The places of each folded word among the words."""
+        places: dict[str, list[int]] = {}
+        for at, token in enumerate(self):
+            places.setdefault(token.word, []).append(at)
+        return places
+
+
 class Reading:
     """A paper, folded once and where it is needed, for any number of queries."""
 
@@ -67,14 +79,14 @@ class Reading:
         self._hits: dict[Term, tuple[Hit, ...]] = {}
 
     @cached_property
-    def title(self) -> list[Token]:
+    def title(self) -> Text:
         """The words of the title."""
-        return fold(self.paper.title)
+        return Text(fold(self.paper.title))
 
     @cached_property
-    def body(self) -> list[Token]:
+    def body(self) -> Text:
         """The words of the abstract; a source without abstracts may still have a summary."""
-        return fold(self.paper.abstract or self.paper.summary)
+        return Text(fold(self.paper.abstract or self.paper.summary))
 
     def hits(self, term: Term) -> tuple[Hit, ...]:
         """Every place where the term stands; none means that it does not."""
@@ -126,7 +138,7 @@ def found_in(query: Query, reading: Reading) -> tuple[Found, ...]:
     if is_excluded(query, reading):
         return ()
     return tuple(
-        Found(line.number, *_evidence(line.tree, reading))
+        Found(line.number, *evidence(line.tree, reading))
         for line in query.asks
         if holds(line.tree, reading)
     )
@@ -137,8 +149,10 @@ def is_excluded(query: Query, reading: Reading) -> bool:
     return not all(holds(line.tree, reading) for line in query.excludes)
 
 
-def _evidence(tree: Node, reading: Reading) -> tuple[tuple[Hit, ...], tuple[str, ...]]:
+def evidence(tree: Node, reading: Reading) -> tuple[tuple[Hit, ...], tuple[str, ...]]:
     """What made the tree true: hits in reading order, and the floors that were passed."""
+    if isinstance(tree, Term):
+        return reading.hits(tree), ()
     hits: dict[Hit, None] = {}
     floors: dict[str, None] = {}
     for node in _true_parts(tree, reading):
@@ -177,25 +191,31 @@ def _true_parts(node: Node, reading: Reading) -> Iterator[Term | Floor]:
             yield node
 
 
-def spans(term: Term, tokens: Sequence[Token]) -> list[tuple[int, int]]:
+def spans(term: Term, text: Text) -> list[tuple[int, int]]:
     """Where a term of text stands among these words, as (start, end) characters."""
     patterns = term.patterns
     if term.near:
-        return _near(term, tokens)
+        return _near(term, text)
     first, size = patterns[0], len(patterns)
     return [
-        (tokens[at].start, tokens[at + size - 1].end)
-        for at in range(len(tokens) - size + 1)
-        if fits(first, tokens[at])
-        and all(fits(patterns[n], tokens[at + n]) for n in range(1, size))
+        (text[at].start, text[at + size - 1].end)
+        for at in _places(first, text)
+        if at + size <= len(text) and all(fits(patterns[n], text[at + n]) for n in range(1, size))
     ]
 
 
-def _near(term: Term, tokens: Sequence[Token]) -> list[tuple[int, int]]:
+def _places(pattern: Pattern, text: Text) -> Sequence[int]:
+    """Where one word of a term stands."""
+    if pattern.form is Form.FOLDED:
+        return text.places.get(pattern.value, ())
+    return [at for at, token in enumerate(text) if fits(pattern, token)]
+
+
+def _near(term: Term, tokens: Text) -> list[tuple[int, int]]:
     """Shortest stretches that hold every word once, with few enough others between."""
     size = len(term.patterns)
     found: list[tuple[int, int]] = []
-    places = [at for at, token in enumerate(tokens) if any(fits(p, token) for p in term.patterns)]
+    places = sorted({at for pattern in term.patterns for at in _places(pattern, tokens)})
     for n, at in enumerate(places):
         held: list[int] = []
         left = list(term.patterns)

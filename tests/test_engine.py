@@ -9,8 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+from one_by_one import as_literal, rank_one_by_one
 
-from digest.match import match
 from digest.match.audience import Audience
 from digest.match.desk import Desk
 from digest.match.engine import Engine
@@ -105,7 +105,7 @@ def answered(
 def literally() -> list[list[tuple[int, float]]]:
     return [
         [(each.paper, each.score) for each in matched]
-        for matched in match(shelf(), audience(), now=NOW)
+        for matched in rank_one_by_one(shelf(), audience(), now=NOW)
     ]
 
 
@@ -130,7 +130,7 @@ def test_thousands_of_trees_of_one_shape_are_scored_one_by_one() -> None:
     stored = [store(Profile(text)) for text in texts]
     answer = Engine(shelf(), now=NOW).answer(stored, top=3)
     some = range(0, len(texts), 997)
-    expected = match(shelf(), [Profile(texts[n]) for n in some], now=NOW)
+    expected = rank_one_by_one(shelf(), [Profile(texts[n]) for n in some], now=NOW)
     assert [[(shelf()[place].number, score) for place, score in answer.of(n)] for n in some] == [
         [(each.paper, each.score) for each in matched[:3]] for matched in expected
     ]
@@ -140,7 +140,7 @@ def test_sums_that_do_not_fit_sixteen_bits_are_right() -> None:
     heavy = [Profile("\n".join(f"{word}^{weight}" for word in WORDS)) for weight in (1, 50, 99)]
     expected = [
         [(each.paper, each.score) for each in matched][:20]
-        for matched in match(shelf(), heavy, now=NOW)
+        for matched in rank_one_by_one(shelf(), heavy, now=NOW)
     ]
     assert max(score for _, score in expected[-1]) > 100
     assert answered(shelf(), [store(profile) for profile in heavy], 20) == expected
@@ -187,3 +187,13 @@ def test_equal_scores_stand_in_the_same_order_every_time() -> None:
     for _ in range(3):
         chance.shuffle(papers)
         assert answered(papers, stored, 20) == first
+
+
+def test_what_a_match_says_of_itself_is_what_is_found_one_by_one() -> None:
+    profiles = audience()[:20]
+    said = [
+        [as_literal(each) for each in matched[:15]]
+        for matched in Engine(shelf(), now=NOW).match(profiles)
+    ]
+    expected = rank_one_by_one(shelf(), profiles, now=NOW)
+    assert said == [matched[:15] for matched in expected]

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from keyword_texts import shelves, texts, texts_with_exclusions
+from one_by_one import Literal, as_literal, rank_one_by_one
 
-from digest.match import Match, Reason, ReasonKind, match, trend
-from digest.match.engine import Engine
-from digest.match.stored import store
+from digest.match import Engine, Match, Reason, ReasonKind, match, trend
 from digest.papers import Author, Listing, Paper, PaperId, Signals
 from subscribers.profile import Order, Profile
 from subscribers.query import check, matches
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sequence
 
 NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 
@@ -37,7 +37,11 @@ def paper(number: int, title: str, abstract: str = "", **more: object) -> Paper:
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def ranked(text: str, *papers: Paper, order: Order = Order.RELEVANT) -> list[Match]:
+def told(papers: list[Paper], profiles: list[Profile]) -> list[list[Literal]]:
+    return [[*map(as_literal, matched)] for matched in match(papers, profiles, now=NOW)]
+
+
+def ranked(text: str, *papers: Paper, order: Order = Order.RELEVANT) -> Sequence[Match]:
     return match(papers, [Profile(text, order=order)], now=NOW)[0]
 
 
@@ -154,10 +158,10 @@ def test_the_order_of_papers_and_profiles_never_matters(
     papers: list[Paper], text: str, chance: random.Random
 ) -> None:
     profiles = [Profile(text), Profile()]
-    first = match(papers, profiles, now=NOW)
+    first = told(papers, profiles)
     shuffled = list(papers)
     chance.shuffle(shuffled)
-    assert match(shuffled, profiles[::-1], now=NOW)[::-1] == first
+    assert told(shuffled, profiles[::-1])[::-1] == first
 
 
 @given(shelves, texts)
@@ -181,20 +185,6 @@ def test_every_reason_stands_in_the_text(papers: list[Paper], text: str) -> None
                 assert stood.strip() == stood
 
 
-# --- the engine -------------------------------------------------------------------------------
-
-
-def answered(
-    papers: list[Paper], profiles: list[Profile], top: int
-) -> list[list[tuple[int, float]]]:
-    """What the engine says: (number, score) per profile."""
-    answer = Engine(papers, now=NOW).answer([store(profile) for profile in profiles], top=top)
-    return [
-        [(papers[place].number, score) for place, score in answer.of(n)]
-        for n in range(len(profiles))
-    ]
-
-
 profiles_of_all_kinds = st.lists(
     st.builds(Profile, texts_with_exclusions | st.sampled_from(["", "-model", "-model\n-sparse"]),
               order=st.sampled_from(Order)),
@@ -203,24 +193,19 @@ profiles_of_all_kinds = st.lists(
 
 
 @given(shelves, profiles_of_all_kinds)
-def test_the_engine_answers_as_matching_one_by_one_does(
-    papers: list[Paper], profiles: list[Profile]
-) -> None:
-    literally = match(papers, profiles, now=NOW)
-    assert answered(papers, profiles, 100) == [
-        [(each.paper, each.score) for each in matched] for matched in literally
-    ]
+def test_many_are_matched_as_one_by_one(papers: list[Paper], profiles: list[Profile]) -> None:
+    assert told(papers, profiles) == rank_one_by_one(papers, profiles, now=NOW)
 
 
 @given(shelves, profiles_of_all_kinds, st.integers(1, 3))
 def test_the_best_are_the_first_of_all(
     papers: list[Paper], profiles: list[Profile], top: int
 ) -> None:
-    everything = answered(papers, profiles, 100)
-    assert answered(papers, profiles, top) == [matched[:top] for matched in everything]
+    best = Engine(papers, now=NOW).match(profiles, top=top)
+    everything = told(papers, profiles)
+    assert [[*map(as_literal, matched)] for matched in best] == [all_[:top] for all_ in everything]
 
 
 @given(shelves, profiles_of_all_kinds)
 def test_profiles_do_not_touch_each_other(papers: list[Paper], profiles: list[Profile]) -> None:
-    together = answered(papers, profiles, 100)
-    assert together == [answered(papers, [profile], 100)[0] for profile in profiles]
+    assert told(papers, profiles) == [told(papers, [profile])[0] for profile in profiles]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from digest.match.plain import rank_one_by_one
-from digest.match.reasons import Match, Reason, ReasonKind
+from digest.match.engine import Engine
+from digest.match.ranking import Match
+from digest.match.reasons import Reason, ReasonKind
 from digest.match.score import Parts, trend
 
 if TYPE_CHECKING:
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
     from digest.papers import Paper
     from subscribers.profile import Profile
 
-__all__ = ["Match", "Parts", "Reason", "ReasonKind", "match", "trend"]
+__all__ = ["Engine", "Match", "Parts", "Reason", "ReasonKind", "match", "trend"]
 
 
 def match(
     papers: Sequence[Paper], profiles: Sequence[Profile], *, now: datetime
-) -> list[list[Match]]:
+) -> list[Sequence[Match]]:
     """Per profile, every paper it matches, best first; a profile without keywords has them all.
 
     The order is the same every time. Lines with mistakes in them are passed over: they were
     refused when the profile was saved.
     """
-    return rank_one_by_one(papers, profiles, now=now)
+    return list(Engine(papers, now=now).match(profiles))

@@ -6,6 +6,7 @@ Sums are kept in 16 bits for all profiles that fit, which is three times as fast
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from digest.match.score import SUM_UNIT
 from digest.match.trees import Trees
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -69,7 +70,7 @@ class Desk:
 
     def __init__(self, audience: Audience, index: Index, best: Best, rarity: Ints) -> None:
         self._best = best
-        programs = audience.programs
+        self._programs = programs = audience.programs
         strengths = index.rows(list(programs.atoms))
         rarities = rarity[np.diff(strengths.indptr)]
         strengths = sparse.csr_array(
@@ -146,6 +147,28 @@ class Desk:
         # A profile of everything was matched by one thousandth that is no score.
         points = points[cells] - np.repeat(everything, counts[back])
         return counts[back], places[cells], points
+
+    def table(self, programs: Sequence[str]) -> Places:
+        """Programs of this audience x papers, in the order of the papers: their points."""
+        numbers = np.array([self._programs[each] for each in programs], dtype=np.int64)
+        table = np.zeros((len(numbers), self._best.width), dtype=np.int32)
+        for kind, rows in ((~self._is_tree, self._light), (self._is_tree, self._tree_rows)):
+            which = np.flatnonzero(kind[numbers] & ~self._is_heavy[numbers])
+            row = self._row[numbers[which]]
+            counts = rows.first[row + 1] - rows.first[row]
+            cells = ranges(rows.first[row], counts)
+            table[np.repeat(which, counts), rows.indices[cells]] = rows.points[cells]
+        whole = np.flatnonzero(self._is_heavy[numbers])
+        table[whole] = self._wide[self._row[numbers[whole]]]
+        return table[:, self._best.column_of]
+
+    @cached_property
+    def _tree_rows(self) -> Rows:
+        """A row for each tree of the audience; for a small one."""
+        trees = np.flatnonzero(self._is_tree)
+        order, rows = self._trees.rows(trees)
+        self._row[order] = np.arange(len(order))
+        return rows
 
     def _with_trees(self, profile: Ints, programs: Ints) -> tuple[_Asked, Rows]:
         """What each profile asks for, and the light rows with those of this block's trees."""

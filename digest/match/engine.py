@@ -17,18 +17,29 @@ from digest.match.audience import Audience
 from digest.match.best import Best
 from digest.match.desk import Desk
 from digest.match.index import Index
+from digest.match.ranking import Ranking
+from digest.match.reasons import told_by
 from digest.match.score import POINT, fresh_points, ranks, rarity, trend, trend_points
+from digest.match.stored import store, understood
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     import numpy.typing as npt
 
+    from digest.match.ranking import Match
+    from digest.match.reasons import Told
     from digest.papers import Paper
+    from subscribers.profile import Profile
+    from subscribers.tree import Line
 
     Ints = npt.NDArray[np.int64]
 
+_PROFILES: Final = 1_000
+"""Profiles whose matches are held at once by match()."""
+_MOST_TOLD: Final = 1 << 18
+"""Reasons kept: some hundred megabytes at most."""
 _AT_ONCE: Final = 2
 """Blocks answered together: numpy and scipy let go of the interpreter while they work."""
 
@@ -44,23 +55,30 @@ class Answer:
     places: npt.NDArray[np.int32]
     points: npt.NDArray[np.int32]
 
+    def row(self, profile: int) -> tuple[list[int], list[int]]:
+        """The places and points of one profile's papers, best first."""
+        a, b = int(self.first[profile]), int(self.first[profile + 1])
+        return self.places[a:b].tolist(), self.points[a:b].tolist()
+
     def of(self, profile: int) -> list[tuple[int, float]]:
         """(place, score) of one profile's papers, best first."""
-        a, b = int(self.first[profile]), int(self.first[profile + 1])
-        scores = self.points[a:b] / POINT
-        return list(zip(self.places[a:b].tolist(), scores.tolist(), strict=True))
+        places, points = self.row(profile)
+        return [(place, each / POINT) for place, each in zip(places, points, strict=True)]
 
 
 class Engine:
-    """Papers at hand, ready to answer stored profiles; papers are scanned once, when it is made."""
+    """Papers at hand, ready to answer profiles; papers are scanned once, when it is made."""
 
     def __init__(self, papers: Sequence[Paper], *, now: datetime) -> None:
+        self.papers = papers
+        self.now = now
         self.index = Index(papers)
         self.size = len(papers)
         trends = [trend(paper, now) for paper in papers]
         extra = [trend_points(paper, now) + fresh_points(paper, now) for paper in papers]
         self.best = Best(extra, ranks(papers, trends))
         self.rarity = np.array([rarity(n, self.size) for n in range(self.size + 1)], dtype=np.int64)
+        self._told: dict[tuple[str, int], tuple[Told, ...]] = {}
 
     def answer(self, audience: Audience | Sequence[str], *, top: int) -> Answer:
         """The best `top` papers of each profile; stored forms are compiled first."""
@@ -69,8 +87,45 @@ class Engine:
         if not len(audience) or not self.size:
             nothing = np.zeros(0, dtype=np.int32)
             return Answer(np.zeros(len(audience) + 1, dtype=np.int64), nothing, nothing)
-        desk = Desk(audience, self.index, self.best, self.rarity)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            held = list(pool.map(lambda block: desk.block(block[0], block[1], top), desk.blocks()))
+        return self._answered(self._desk(audience), top)
+
+    def match(
+        self, profiles: Sequence[Profile], *, top: int | None = None
+    ) -> Iterator[Sequence[Match]]:
+        """Per profile its matches, best first: all of them, or the best `top`.
+
+        Profiles are taken a few at a time as the answers are asked for; what a match says of
+        itself is found out when it is asked.
+        """
+        for start in range(0, len(profiles) if self.size else 0, _PROFILES):
+            some = profiles[start : start + _PROFILES]
+            desk = self._desk(Audience(map(store, some)))
+            answer = self._answered(desk, self.size if top is None else top)
+            for n, profile in enumerate(some):
+                places, points = answer.row(n)
+                yield Ranking(self, desk, understood(profile.text), places, points)
+        if not self.size:
+            yield from ([] for _ in profiles)
+
+    def told(self, line: Line, place: int) -> tuple[Told, ...]:
+        """The reasons of a line that a paper fits; kept for the next reader with such a line."""
+        key = (line.text, place)
+        told = self._told.get(key)
+        if told is None:
+            if len(self._told) >= _MOST_TOLD:
+                self._told.clear()
+            told = self._told[key] = told_by(line, self.index.reading(place), self.now)
+        return told
+
+    def _desk(self, audience: Audience) -> Desk:
+        return Desk(audience, self.index, self.best, self.rarity)
+
+    def _answered(self, desk: Desk, top: int) -> Answer:
+        blocks = desk.blocks()
+        if len(blocks) == 1:
+            held = [desk.block(*blocks[0], top)]
+        else:
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                held = list(pool.map(lambda block: desk.block(block[0], block[1], top), blocks))
         counts, places, points = (np.concatenate(each) for each in zip(*held, strict=True))
         return Answer(np.concatenate([[0], np.cumsum(counts)]), places, points)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, cast
 
 from digest.match.score import age
-from subscribers.finding import Hit, categories, signal_of
+from subscribers.finding import Hit, categories, evidence, signal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from digest.papers import Paper
-    from subscribers.finding import Found
-    from subscribers.tree import Query
+    from subscribers.finding import Reading
+    from subscribers.tree import Line
 
 _DAY: Final = 24
 _HOURS_TOLD: Final = 48
@@ -72,37 +73,44 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """A paper that fits a profile: the line it fits best (0: the whole, top ten), and why."""
+class Told:
+    """A reason ready to be put among others: how early it stands, and what says the same."""
 
-    paper: int
-    line: int
-    score: float
-    reasons: tuple[Reason, ...]
-    also_lines: tuple[int, ...] = ()
+    order: int
+    same: tuple[ReasonKind, str]
+    reason: Reason
 
 
-def reasons_for(
-    query: Query, paper: Paper, found: Sequence[Found], now: datetime
-) -> tuple[Reason, ...]:
-    """Why this paper is in, best line first: title, abstract, organization, authors, floors."""
-    told: dict[tuple[ReasonKind, str], Reason] = {}
-    for each in found:
-        by_term: dict[tuple[str, bool], list[Hit]] = {}
-        for hit in each.hits:
-            by_term.setdefault((hit.term, hit.field == "author"), []).append(hit)
-        for (term, is_author), hits in by_term.items():
-            reason = _authored(paper, hits) if is_author else _termed(paper, term, hits)
-            told.setdefault((reason.kind, reason.text.casefold()), reason)
-        for floor in each.floors:
-            text = _passed(paper, floor, now)
-            told.setdefault((ReasonKind.FLOOR, text), Reason(ReasonKind.FLOOR, text))
-    if not told:
-        # Only what is not there brought it in (a OR -b): the line itself is the reason.
-        line = next(line for line in query.lines if line.number == found[0].line)
-        return (Reason(ReasonKind.TERM, line.text, "line"),)
-    order = {"title": 0, "abstract": 1, "summary": 1, "org": 2, "author": 3, "": 5}
-    return tuple(sorted(told.values(), key=lambda reason: order.get(reason.field, 4)))
+def told_by(line: Line, reading: Reading, now: datetime) -> tuple[Told, ...]:
+    """The reasons of one line that a paper fits; none where only what is not there fits."""
+    told = []
+    hits, floors = evidence(line.tree, reading)
+    by_term: dict[tuple[str, bool], list[Hit]] = {}
+    for hit in hits:
+        by_term.setdefault((hit.term, hit.field == "author"), []).append(hit)
+    for (term, is_author), found in by_term.items():
+        made = _authored(reading.paper, found) if is_author else _termed(reading.paper, term, found)
+        told.append(made)
+    told += [Reason(ReasonKind.FLOOR, _passed(reading.paper, floor, now)) for floor in floors]
+    return tuple(
+        Told(_ORDER.get(made.field, 4), (made.kind, made.text.casefold()), made) for made in told
+    )
+
+
+def together(lines: Iterable[tuple[Told, ...]]) -> tuple[Reason, ...]:
+    """The reasons of several lines, the best first, each once.
+
+    In order: title, abstract, organization, authors, floors; in each as the lines come.
+    """
+    first: dict[tuple[ReasonKind, str], Told] = {}
+    for line in lines:
+        for told in line:
+            first.setdefault(told.same, told)
+    return tuple(told.reason for told in sorted(first.values(), key=_order))
+
+
+_ORDER: Final = {"title": 0, "abstract": 1, "summary": 1, "org": 2, "author": 3, "": 5}
+_order: Final = attrgetter("order")
 
 
 def _termed(paper: Paper, term: str, hits: list[Hit]) -> Reason:

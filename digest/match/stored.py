@@ -22,16 +22,31 @@ is JSON: ["author", "Ines Harrow"], or a floor ["upvotes>", 20].
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from digest.match.score import coefficients
+from subscribers.grammar import MAX_TERMS
 from subscribers.profile import Order
 from subscribers.query import check
-from subscribers.tree import And, Field, Floor, Form, Node, Not, Or, Pattern, Query, Term
+from subscribers.tree import (
+    And,
+    Field,
+    Floor,
+    Form,
+    Line,
+    Node,
+    Not,
+    Or,
+    Pattern,
+    Query,
+    Term,
+    leaves,
+)
 
 if TYPE_CHECKING:
     from subscribers.profile import Profile
-    from subscribers.tree import Line
 
 EVERYTHING: Final = "*"
 TRENDING: Final = "~"
@@ -42,14 +57,32 @@ _FORMS: Final = {"=": Form.WRITTEN, "~": Form.PREFIX}
 
 def store(profile: Profile) -> str:
     """The stored form of a profile; lines with mistakes in them are passed over."""
-    query, _ = check(profile.text)
-    lines = [program(line) for line in query.lines]
+    known = understood(profile.text)
     flags = []
-    if query.is_empty:
+    if known.query.is_empty:
         flags = [EVERYTHING, TRENDING]
     elif profile.order is Order.TRENDING:
         flags = [TRENDING]
-    return "\n".join(dict.fromkeys([*flags, *lines]))
+    return "\n".join([*flags, *known.programs])
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A keyword text: each different line that can be read, and the stored form of each."""
+
+    query: Query
+    programs: tuple[str, ...]
+
+
+def understood(text: str) -> Understood:
+    """A keyword text read; a row that somebody else has typed too is not read again."""
+    lines = _read_by_row(text)
+    if lines is None:
+        lines = [(line, program(line)) for line in check(text)[0].lines]
+    different: dict[str, Line] = {}
+    for line, stored in lines:
+        different.setdefault(stored, line)
+    return Understood(Query(text, tuple(different.values())), tuple(different))
 
 
 def distinct(query: Query) -> Query:
@@ -58,6 +91,46 @@ def distinct(query: Query) -> Query:
     for line in query.lines:
         seen.setdefault(program(line), line)
     return Query(query.text, tuple(seen.values()))
+
+
+def _read_by_row(text: str) -> list[tuple[Line, str]] | None:
+    """What check() reads, with stored forms; None where the text must be read as a whole."""
+    rows = text.split("\n")
+    if rows != text.splitlines():
+        return None
+    lines: list[tuple[Line, str]] = []
+    terms = 0
+    for at, row in enumerate(rows, start=1):
+        known = _row(row)
+        if known is None:
+            return None
+        terms += known.terms
+        for line, stored in known.lines:
+            moved = Line(
+                len(lines) + 1,
+                line.text,
+                line.tree,
+                line.name,
+                at,
+                line.column,
+                excludes=line.excludes,
+            )
+            lines.append((moved, stored))
+    return lines if terms <= MAX_TERMS else None
+
+
+class _Row(NamedTuple):
+    lines: tuple[tuple[Line, str], ...]
+    terms: int
+
+
+@lru_cache(maxsize=1 << 14)
+def _row(text: str) -> _Row | None:
+    query, mistakes = check(text)
+    if mistakes:
+        return None
+    lines = tuple((line, program(line)) for line in query.lines)
+    return _Row(lines, sum(1 for line in query.lines for _ in leaves(line.tree)))
 
 
 def program(line: Line) -> str:

@@ -1,15 +1,14 @@
-"""Matching one by one: every profile against every paper, literally.
+"""Matching one by one, for tests: every profile against every paper, literally.
 
-The fastest way for a few readers, and the meaning that `digest.match.engine` must agree with.
+What `digest.match.engine` must agree with: the same papers, order, scores, lines and reasons.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from digest.match.reasons import Match, Reason, reasons_for, trend_reason
+from digest.match.reasons import Reason, ReasonKind, together, told_by, trend_reason
 from digest.match.score import (
     POINT,
     coefficients,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from digest.match import Match
     from digest.papers import Paper
     from subscribers.profile import Profile
     from subscribers.tree import Line, Query, Term
@@ -66,10 +66,20 @@ class Shelf:
         )
 
 
-@lru_cache(maxsize=1 << 12)
-def understood(text: str) -> Query:
-    """The lines of a profile's text that can be read, each different one once."""
-    return distinct(check(text)[0])
+@dataclass(frozen=True)
+class Literal:
+    """What a match says."""
+
+    paper: int
+    line: int
+    score: float
+    reasons: tuple[Reason, ...]
+    also_lines: tuple[int, ...] = ()
+
+
+def as_literal(match: Match) -> Literal:
+    """The same of a match that the engine made."""
+    return Literal(match.paper, match.line, match.score, match.reasons, match.also_lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +91,14 @@ class _Scored:
 
 def rank_one_by_one(
     papers: Sequence[Paper], profiles: Sequence[Profile], *, now: datetime
-) -> list[list[Match]]:
+) -> list[list[Literal]]:
     """Per profile, every paper it matches, best first."""
     shelf = Shelf(papers, now)
     return [_ranked(profile, shelf) for profile in profiles]
 
 
-def _ranked(profile: Profile, shelf: Shelf) -> list[Match]:
-    query = understood(profile.text)
+def _ranked(profile: Profile, shelf: Shelf) -> list[Literal]:
+    query = distinct(check(profile.text)[0])
     scored = list(_top_ten(query, shelf) if query.is_empty else _asked(query, shelf))
     if profile.order is Order.TRENDING or query.is_empty:
         scored.sort(key=lambda each: shelf.rank[each.place])
@@ -118,35 +128,21 @@ def _asked(query: Query, shelf: Shelf) -> list[_Scored]:
     return scored
 
 
-def _match(query: Query, scored: _Scored, shelf: Shelf) -> Match:
+def _match(query: Query, scored: _Scored, shelf: Shelf) -> Literal:
     paper = shelf.papers[scored.place]
-    reasons: tuple[Reason, ...]
-    if scored.found:
-        reasons = reasons_for(query, paper, scored.found, shelf.now)
+    lines = {line.number: line for line in query.lines}
+    numbers = [each.line for each in scored.found]
+    if numbers:
+        reading = shelf.readings[scored.place]
+        told = [told_by(lines[number], reading, shelf.now) for number in numbers]
+        first = lines[numbers[0]]
+        reasons = together(told) or (Reason(ReasonKind.TERM, first.text, "line"),)
     else:
         reasons = (trend_reason(paper, shelf.now),)
-    lines = [each.line for each in scored.found]
-    return Match(
+    return Literal(
         paper.number,
-        lines[0] if lines else 0,
+        numbers[0] if numbers else 0,
         scored.points / POINT,
         reasons,
-        tuple(sorted(lines[1:])),
+        tuple(sorted(numbers[1:])),
     )
-
-
-def explained(
-    text: str, readings: Sequence[Reading], places: Sequence[int], *, now: datetime
-) -> list[tuple[Reason, ...]]:
-    """The reasons for some papers of a profile's answer, when they are already chosen."""
-    query = understood(text)
-    told: list[tuple[Reason, ...]] = []
-    for place in places:
-        reading = readings[place]
-        found = found_in(query, reading)
-        told.append(
-            reasons_for(query, reading.paper, found, now)
-            if found
-            else (trend_reason(reading.paper, now),)
-        )
-    return told
