@@ -14,7 +14,7 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import time
+from datetime import time, timedelta
 from email import policy
 from email.parser import BytesParser
 from pathlib import Path
@@ -89,6 +89,9 @@ def run_demo(folder: Path, *, once: bool) -> None:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         with _played(folder, public_url=f"{address}{_PAGES}") as house:
             print(f"Look      {address}      type your own keywords there and see your mail")
+            print(
+                f"Join      {address}{_PAGES}/      sign up there; the mails come to the same box"
+            )
             print(f"Next      {_program()} init      your own, in two minutes")
             print(
                 f"Ctrl-C ends. Mails are kept in {_near(folder)}. "
@@ -202,6 +205,8 @@ def _say_where(folder: Path) -> None:
 
 def _serve(house: App, listening: socket.socket) -> None:
     """Show the preview page, and under _PAGES the readers' own, until Ctrl-C."""
+    from digest.run import deliver
+    from digest.schedule import Scheduler, Tick
     from digest.web import create_app
     from digest.web.preview import create_preview_app, serve_preview
 
@@ -211,7 +216,9 @@ def _serve(house: App, listening: socket.socket) -> None:
         is_readers = f"{scope['path']}/".startswith(f"{_PAGES}/")
         await (pages if is_readers else look)(scope, receive, send)
 
-    with suppress(KeyboardInterrupt):
+    # Whoever signs up there is written to at once: to confirm, and then with a welcome.
+    answers = Tick("answers", timedelta(seconds=1), lambda: deliver(house))
+    with Scheduler([answers]), suppress(KeyboardInterrupt):
         serve_preview(both, listening)
 
 
