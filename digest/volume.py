@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from digest.papers import Paper
     from subscribers.query import Query
     from subscribers.synonyms import Synonym, Thesaurus
+    from subscribers.tree import Line
 
     Ints = npt.NDArray[np.signedinteger]
 
@@ -185,19 +186,25 @@ def day_of(paper: Paper) -> date | None:
 
 
 def volume(
-    text_or_profile: str | Profile, recent: Recent, names: Thesaurus | None = None
+    text_or_profile: str | Profile,
+    recent: Recent,
+    names: Thesaurus | None = None,
+    *,
+    muted: Sequence[Line] = (),
 ) -> Volume:
     """What a profile, or a text of keywords, would have brought; its wrong lines are left out.
 
     `names` are the synonyms to offer; without them it is the list that comes with the program.
+    `muted` are the lines of `subscribers.muting`, which hold for all profiles of a reader.
     """
     profile = Profile(text_or_profile) if isinstance(text_or_profile, str) else text_or_profile
     read, mistakes = check(profile.text)
     query = distinct(read)
-    kept_out = [program(line) for line in query.excludes]
-    cuts = _cuts(query)
-    alone = ["\n".join([program(line), *kept_out]) for line in query.asks]
-    whole, *rest = recent.asked([store(profile), *alone, *(stored for _, _, stored in cuts)])
+    kept_out = [program(line) for line in (*query.excludes, *muted)]
+    cuts = _cuts(query, muted)
+    alone = [_with_each(program(line), kept_out) for line in query.asks]
+    asked = [_with_each(store(profile), kept_out), *alone, *(stored for _, _, stored in cuts)]
+    whole, *rest = recent.asked(asked)
     by_line, without = rest[: len(alone)], rest[len(alone) :]
     places = [np.zeros(0, dtype=np.int64), *(found.places for found in by_line)]
     lines_of = np.bincount(np.concatenate(places), minlength=len(recent.papers))
@@ -219,8 +226,8 @@ def volume(
         counts=recent.counted(kept),
         looked_at=len(recent.papers),
         limit=profile.limit,
-        best=_best(profile, recent),
-        lines=_with_offers(lines, query, whole, recent, names or _thesaurus()),
+        best=_best(profile, recent, muted),
+        lines=_with_offers(lines, query, kept_out, whole, recent, names or _thesaurus()),
         left_out=tuple(
             LeftOut(text, number, len(found.places) - before[number])
             for (text, number, _), found in zip(cuts, without, strict=True)
@@ -236,13 +243,20 @@ def _is_wide(papers: int, recent: Recent) -> bool:
     return most or papers > TOO_MANY * recent.weekdays
 
 
-def _cuts(query: Query) -> list[tuple[str, int, str]]:
+def _with_each(stored: str, kept_out: Sequence[str]) -> str:
+    """A stored profile with these exclusions, each once."""
+    return "\n".join(dict.fromkeys([*stored.split("\n"), *kept_out]))
+
+
+def _cuts(query: Query, muted: Sequence[Line]) -> list[tuple[str, int, str]]:
     """Each exclusion: its text, the line it stands in, and what would be asked without it."""
-    kept_out = [program(line) for line in query.excludes]
-    asked = [program(line) for line in query.asks] or ["*", "~"]
+    whole = [(write(line.tree), program(line)) for line in query.excludes]
+    whole += [(f"muted: {line.text}", program(line)) for line in muted]
+    kept_out = [each for _, each in whole]
+    asked = "\n".join([program(line) for line in query.asks] or ["*", "~"])
     cuts = [
-        (write(line.tree), 0, "\n".join([*asked, *kept_out[:n], *kept_out[n + 1 :]]))
-        for n, line in enumerate(query.excludes)
+        (text, 0, _with_each(asked, kept_out[:n] + kept_out[n + 1 :]))
+        for n, (text, _) in enumerate(whole)
     ]
     for line in query.asks:
         parts = line.tree.parts if isinstance(line.tree, And) else ()
@@ -250,14 +264,15 @@ def _cuts(query: Query) -> list[tuple[str, int, str]]:
             if isinstance(part, Not):
                 left = tuple(each for each in parts if each is not part)
                 tree = left[0] if len(left) == 1 else And(left)
-                stored = "\n".join([program(replace(line, tree=tree)), *kept_out])
+                stored = _with_each(program(replace(line, tree=tree)), kept_out)
                 cuts.append((write(part), line.number, stored))
     return cuts
 
 
-def _with_offers(
+def _with_offers(  # noqa: PLR0917 -- one question, many facts
     lines: tuple[LineVolume, ...],
     query: Query,
+    kept_out: Sequence[str],
     whole: _Found,
     recent: Recent,
     names: Thesaurus,
@@ -275,8 +290,7 @@ def _with_offers(
             others[line.number] = narrower(trees[line.number])
     texts = [text for each in (slips, others) for some in each.values() for text in some]
     texts += [one.text for some in named.values() for one in some]
-    kept_out = [program(line) for line in query.excludes]
-    asked = {text: "\n".join([store(Profile(text)), *kept_out]) for text in texts}
+    asked = {text: _with_each(store(Profile(text)), kept_out) for text in texts}
     found = dict(zip(asked, recent.asked(list(asked.values())) if asked else [], strict=True))
 
     def offers(some: Sequence[str]) -> list[Offer]:
@@ -311,9 +325,10 @@ def _with(line: LineVolume, slips: list[Offer], others: list[Offer]) -> LineVolu
 _thesaurus = cache(thesaurus)
 
 
-def _best(profile: Profile, recent: Recent) -> tuple[Match, ...]:
+def _best(profile: Profile, recent: Recent, muted: Sequence[Line]) -> tuple[Match, ...]:
     """The first papers, with their reasons."""
-    (ranking,) = recent.engine.match([profile], top=BEST)
+    text = "\n".join([profile.text, *(write(line.tree) for line in muted)])
+    (ranking,) = recent.engine.match([replace(profile, text=text)], top=BEST)
     return tuple(match for match in ranking if match.score >= profile.lowest_score)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from subscribers.finding import Reading, holds
 from subscribers.names import is_author
 from subscribers.query import check
-from subscribers.tree import And, Field, Node, Not, Or, Term, patterns_of
+from subscribers.tree import And, Field, Line, Node, Not, Or, Term, patterns_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,13 @@ def mute(text: str) -> Node | None:
     if not found:
         return None
     return found[0] if len(found) == 1 else Or(tuple(found))
+
+
+def muted_lines(words: Sequence[str], authors: Sequence[str]) -> tuple[Line, ...]:
+    """The mutes of a reader as lines of exclusions, each with the text it was written in."""
+    trees = [(one, asked) for one in words if (asked := mute(one)) is not None]
+    trees += [(name, Term(name, Field.AUTHOR)) for name in authors if name.strip()]
+    return tuple(Line(0, text, Not(tree), text, excludes=True) for text, tree in trees)
 
 
 def _phrase(tree: Node) -> Node:

@@ -15,7 +15,9 @@ from digest.papers import Author, Listing, Paper, PaperId, Signals
 from subscribers.grammar import MAX_DEPTH, MAX_TERMS, MAX_TEXT
 from subscribers.lexemes import MAX_LINE, MAX_WEIGHT
 from subscribers.muting import muted_by
+from subscribers.profile import Profile
 from subscribers.query import matches, parse
+from subscribers.sheet import read
 from subscribers.synonyms import Synonym, built_in, thesaurus
 
 PAGE: Final = (Path(__file__).parent.parent / "docs" / "keywords.md").read_text(encoding="utf-8")
@@ -102,6 +104,16 @@ def test_the_page_names_the_limits() -> None:
         assert limit in said
     assert f"at most {MAX_DEPTH} deep" in said
     assert f"(0.001 to {MAX_WEIGHT:g})" in said
+
+
+@pytest.mark.parametrize(("name", "usual", "text"), rows("setting | usually | what it does"))
+def test_a_setting_of_the_page_is_one_of_the_text_that_is_edited(
+    name: str, usual: str, text: str
+) -> None:
+    del text
+    sheet, mistakes = read(f"[A]\n{name.strip('`')}: {usual}\nrouting\n")
+    assert not mistakes
+    assert sheet.profiles == (Profile("routing", "A"),)
 
 
 def test_what_the_page_says_of_mutes() -> None:

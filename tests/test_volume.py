@@ -19,6 +19,7 @@ from digest.cli.terminal import bars
 from digest.match import match
 from digest.papers import Author, Listing, Paper, PaperId, Signals
 from digest.volume import Offer, Recent, detail, headline, remark, volume
+from subscribers.muting import muted_lines
 from subscribers.profile import Profile
 from subscribers.query import check, matches, write
 from subscribers.tree import And, Not
@@ -228,6 +229,18 @@ def test_a_line_that_others_cover_is_told() -> None:
 def test_offers_keep_to_what_is_left_out_of_the_whole() -> None:
     (line,) = volume("unlerning\n-forget", recent(SHELF)).lines
     assert line.instead == ()
+
+
+def test_what_a_reader_muted_is_in_no_count_and_is_told_apart() -> None:
+    muted = muted_lines(["Mixtures", "zebra"], ["Y. LeCun"])
+    answer = volume("sparse\nunlearning", recent(SHELF), muted=muted)
+    assert (answer.total, answer.best) == (0, ())
+    assert [(cut.text, cut.papers) for cut in answer.left_out] == [
+        ("muted: Mixtures", 2),
+        ("muted: zebra", 0),
+        ("muted: Y. LeCun", 1),
+    ]
+    assert [match.paper for match in volume("", recent(SHELF), muted=muted[:1]).best] == [1]
 
 
 # --- on the command line -----------------------------------------------------------------------

@@ -16,8 +16,8 @@ from typer.core import TyperGroup
 from digest.cli import (
     bounces,
     deliveries,
+    editing,
     issues,
-    keywords,
     look,
     readers,
     sender,
@@ -131,7 +131,7 @@ app.command(
         "--smtp-url smtps://mail.example.org --smtp-user digest@example.org",
     )
 )(setup.init)
-app.add_typer(keywords.app, name="keywords")
+app.add_typer(editing.keywords, name="keywords")
 app.add_typer(readers.app, name="subscribers")
 app.command(epilog=example("paper-digest ingest", "paper-digest ingest --now"))(work.ingest)
 app.add_typer(sources.app, name="sources")

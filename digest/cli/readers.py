@@ -274,20 +274,25 @@ def _welcome(house: App, reader: Subscriber) -> None:
 
 def _profiles(keywords: Sequence[str], limit: int) -> tuple[Profile, ...]:
     """One interest for each; raises QueryError with the text it is about."""
+    read = tuple(Profile(keywords_read(text), limit=limit) for text in keywords)
+    return read or (Profile(limit=limit),)
+
+
+def keywords_read(text: str) -> str:
+    """The text, if it can be read; raises QueryError that names it."""
     from subscribers.query import parse
 
-    for text in keywords:
-        try:
-            parse(text)
-        except QueryError as error:
-            raise QueryError(
-                f"{error.reason.rstrip('.')} in {text!r}.",
-                line=error.line,
-                column=error.column,
-                length=error.length,
-                repairs=error.repairs,
-            ) from error
-    return tuple(Profile(text, limit=limit) for text in keywords) or (Profile(limit=limit),)
+    try:
+        parse(text)
+    except QueryError as error:
+        raise QueryError(
+            f"{error.reason.rstrip('.')} in {text!r:.80}.",
+            line=error.line,
+            column=error.column,
+            length=error.length,
+            repairs=error.repairs,
+        ) from error
+    return text
 
 
 def _schedule(
