@@ -118,3 +118,15 @@ def test_the_help_of_each_command_ends_with_an_example_of_it(words: tuple[str, .
     _, head, examples = result.output.partition("\n  Example")
     assert head, result.output
     assert f"paper-digest {' '.join(words)}" in examples
+
+
+def test_whatever_a_test_asks_of_the_system_the_runner_installs() -> None:
+    (packages,) = re.findall(r"^packages=\(([^)]*)\)", read(ROOT / ".ci" / "run"), re.MULTILINE)
+    asked = {
+        name
+        for path in (ROOT / "tests").glob("*.py")
+        for names in re.findall(r'"apt-get install ([^"]+)"', read(path))
+        for name in names.split()
+    }
+    assert asked
+    assert asked <= set(packages.split())
