@@ -125,7 +125,7 @@ def test_whatever_a_test_asks_of_the_system_the_runner_installs() -> None:
     asked = {
         name
         for path in (ROOT / "tests").glob("*.py")
-        for names in re.findall(r'"apt-get install ([^"]+)"', read(path))
+        for names in re.findall(r'"apt[-]get install ([^"]+)"', read(path))
         for name in names.split()
     }
     assert asked
