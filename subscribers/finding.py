@@ -58,14 +58,29 @@ class Found:
     floors: tuple[str, ...] = ()
 
 
-class Text(list[Token]):
+class Text:
     """The words of a text in order, and where each folded word stands."""
 
+    def __init__(self, text: str) -> None:
+        self._tokens = fold(text)
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def __getitem__(self, at: int) -> Token:
+        return self._tokens[at]
+
+    def __iter__(self) -> Iterator[Token]:
+        return (self[at] for at in range(len(self)))
+
+    def places(self, word: str) -> Sequence[int]:
+        """Where a folded word stands."""
+        return self._places.get(word, ())
+
     @cached_property
-    def places(self) -> dict[str, list[int]]:
-        """The places of each folded word among the words."""
+    def _places(self) -> dict[str, list[int]]:
         places: dict[str, list[int]] = {}
-        for at, token in enumerate(self):
+        for at, token in enumerate(self._tokens):
             places.setdefault(token.word, []).append(at)
         return places
 
@@ -81,12 +96,12 @@ class Reading:
     @cached_property
     def title(self) -> Text:
         """The words of the title."""
-        return Text(fold(self.paper.title))
+        return Text(self.paper.title)
 
     @cached_property
     def body(self) -> Text:
         """The words of the abstract; a source without abstracts may still have a summary."""
-        return Text(fold(self.paper.abstract or self.paper.summary))
+        return Text(self.paper.abstract or self.paper.summary)
 
     def hits(self, term: Term) -> tuple[Hit, ...]:
         """Every place where the term stands; none means that it does not."""
@@ -207,7 +222,7 @@ def spans(term: Term, text: Text) -> list[tuple[int, int]]:
 def _places(pattern: Pattern, text: Text) -> Sequence[int]:
     """Where one word of a term stands."""
     if pattern.form is Form.FOLDED:
-        return text.places.get(pattern.value, ())
+        return text.places(pattern.value)
     return [at for at, token in enumerate(text) if fits(pattern, token)]
 
 

@@ -7,7 +7,6 @@ followed through the stream all together, one word further at a time.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -16,11 +15,11 @@ import numpy as np
 from scipy import sparse
 
 from digest.match.rows import ranges
+from digest.match.scan import Scan
 from digest.match.score import BODY, TITLE, strength
-from digest.match.stored import element, term
+from digest.match.stored import term
 from subscribers.finding import (
     Reading,
-    beginnings,
     categories,
     is_category,
     is_source,
@@ -28,8 +27,8 @@ from subscribers.finding import (
     signal_of,
 )
 from subscribers.names import author_id, ids_of, name_keys
-from subscribers.tree import Field, Floor, Form, Term
-from subscribers.words import parts, scanner, words
+from subscribers.tree import Field, Floor, Term
+from subscribers.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,25 +39,8 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
-_LAST: Final = "\U0010ffff"
-_SEPARATOR: Final = 0
-
-
-class _Kinds(dict[str, tuple[int, ...]]):
-    """The kinds of the words in each piece a scanner finds, numbered as they come."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.numbers: dict[tuple[str, str], int] = {("", ""): _SEPARATOR}
-
-    def __missing__(self, piece: str) -> tuple[int, ...]:
-        numbers = self.numbers
-        kinds = tuple(
-            numbers.setdefault((word, written), len(numbers))
-            for word, written, _, _ in parts(piece)
-        )
-        self[piece] = kinds
-        return kinds
+_MOST_READINGS: Final = 4_000
+"""Papers kept as they were read: some hundred megabytes."""
 
 
 class Index:
@@ -67,53 +49,33 @@ class Index:
     def __init__(self, papers: Sequence[Paper]) -> None:
         self.papers = papers
         self.size = len(papers)
-        kinds = _Kinds()
-        stream: list[int] = []
-        ends: list[int] = []
-        for paper in papers:
-            for text in (paper.title, paper.abstract or paper.summary):
-                pieces = scanner(text).findall(text)
-                stream.extend(chain.from_iterable(map(kinds.__getitem__, pieces)))
-                stream.append(_SEPARATOR)
-                ends.append(len(stream))
-        self._stream = np.array(stream, dtype=np.int32)
-        self._docs = np.repeat(
-            np.arange(2 * self.size, dtype=np.int32), np.diff(np.array([0, *ends]))
-        )
-        self._kinds = len(kinds.numbers)
-        self._places = np.argsort(self._stream, kind="stable").astype(np.int32)
-        counts = np.bincount(self._stream, minlength=self._kinds)
-        self._first = np.concatenate([[0], np.cumsum(counts)])
-        self._spellings = [written for _, written in kinds.numbers]
-        self._folded: dict[str, list[int]] = {}
-        self._written: dict[str, list[int]] = {}
-        for (word, written), kind in kinds.numbers.items():
-            self._folded.setdefault(word, []).append(kind)
-            self._written.setdefault(written, []).append(kind)
-        self._sorted_words = sorted((word, kinds) for word, kinds in self._folded.items())
-        self._sorted_typed = sorted(
-            (written.casefold(), kinds) for written, kinds in self._written.items()
+        self.scan = Scan(
+            [text for paper in papers for text in (paper.title, paper.abstract or paper.summary)]
         )
         self._readings: dict[int, Reading] = {}
 
     def reading(self, place: int) -> Reading:
         """A paper folded for the literal reader, kept for the next question."""
-        if place not in self._readings:
-            self._readings[place] = Reading(self.papers[place])
-        return self._readings[place]
+        reading = self._readings.get(place)
+        if reading is None:
+            if len(self._readings) >= _MOST_READINGS:
+                self._readings.clear()
+            reading = self._readings[place] = Reading(self.papers[place])
+            reading.title, reading.body = (self.scan.text(2 * place + n) for n in (0, 1))
+        return reading
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
         """Every folded word of the texts, and how often it stands there."""
-        times = np.diff(self._first)
-        return {word: int(times[kinds].sum()) for word, kinds in self._folded.items() if word}
+        times = np.diff(self.scan.first)
+        return {word: int(times[kinds].sum()) for word, kinds in self.scan.folded.items() if word}
 
     def spelled(self, word: str) -> str:
         """A folded word of the texts, as it is mostly written there."""
         times: dict[str, int] = {}
-        for kind in self._folded[word]:
-            written = self._spellings[kind]
-            count = int(self._first[kind + 1] - self._first[kind])
+        for kind in self.scan.folded[word]:
+            written = self.scan.names[kind][1]
+            count = int(self.scan.first[kind + 1] - self.scan.first[kind])
             times[written] = times.get(written, 0) + count
         return max(times, key=lambda written: (times[written], written))
 
@@ -137,7 +99,7 @@ class Index:
 
     def _counted(self, asked: list[tuple[str, ...]]) -> list[sparse.csr_array]:
         """Strengths of words and phrases: anywhere, in titles, in abstracts."""
-        elements = {word: self._kinds_of(word) for each in asked for word in each}
+        elements = {word: self.scan.kinds_of(word) for each in asked for word in each}
         rows, docs = self._follow(asked, elements)
         shape = (len(asked), self.size)
         in_title = (docs & 1) == 0
@@ -146,19 +108,6 @@ class Index:
         title.data[:] = TITLE
         body.data = np.array(BODY, dtype=np.int32)[np.minimum(body.data, len(BODY) - 1)]
         return [(title + body).tocsr(), title, body]
-
-    def _kinds_of(self, word: str) -> list[int]:
-        """The kinds that one word of an atom fits."""
-        pattern = element(word)
-        if pattern.form is Form.FOLDED:
-            return self._folded.get(pattern.value, [])
-        if pattern.form is Form.WRITTEN:
-            return self._written.get(pattern.value, [])
-        typed, others = beginnings(pattern.value)
-        found = set(_beginning(self._sorted_typed, typed))
-        for other in others:
-            found.update(_beginning(self._sorted_words, other))
-        return sorted(found)
 
     def _follow(
         self, asked: list[tuple[str, ...]], elements: dict[str, list[int]]
@@ -186,7 +135,7 @@ class Index:
             rows = row_of[reached]
             final = rows >= 0
             found_rows.append(rows[final])
-            found_docs.append(self._docs[places[final]].astype(np.int64))
+            found_docs.append(self.scan.text_of[places[final]].astype(np.int64))
             if depth < steps:
                 places, reached = self._step(places, reached, edges[depth], elements, depth)
         empty = np.zeros(0, dtype=np.int64)
@@ -198,8 +147,8 @@ class Index:
         """Where each first word stands, and the state it leads to."""
         kinds = np.array([k for _, p, _ in edges for k in elements[p]], dtype=np.int64)
         states = np.array([s for _, p, s in edges for _ in elements[p]], dtype=np.int64)
-        starts, counts = self._first[kinds], self._first[kinds + 1] - self._first[kinds]
-        return self._places[ranges(starts, counts)].astype(np.int64), np.repeat(states, counts)
+        starts, counts = self.scan.first[kinds], self.scan.first[kinds + 1] - self.scan.first[kinds]
+        return self.scan.places[ranges(starts, counts)].astype(np.int64), np.repeat(states, counts)
 
     def _step(
         self,
@@ -211,7 +160,7 @@ class Index:
     ) -> tuple[Ints, Ints]:
         """One word further: where the next word fits an edge, along that edge."""
         keys = np.array(
-            [b * self._kinds + k for b, p, _ in edges for k in elements[p]], dtype=np.int64
+            [b * self.scan.kinds + k for b, p, _ in edges for k in elements[p]], dtype=np.int64
         )
         targets = np.array([s for _, p, s in edges for _ in elements[p]], dtype=np.int64)
         order = np.argsort(keys, kind="stable")
@@ -223,7 +172,8 @@ class Index:
         kept = ongoing[reached]
         places, reached = places[kept], reached[kept]
         ahead = (
-            reached * self._kinds + self._stream[np.minimum(places + depth, len(self._stream) - 1)]
+            reached * self.scan.kinds
+            + self.scan.stream[np.minimum(places + depth, len(self.scan.stream) - 1)]
         )
         left = np.searchsorted(keys, ahead, side="left")
         counts = np.searchsorted(keys, ahead, side="right") - left
@@ -304,12 +254,6 @@ def _places_of(valued: Sequence[Iterable[str]]) -> dict[str, list[int]]:
         for value in values:
             found.setdefault(value, []).append(place)
     return found
-
-
-def _beginning(known: list[tuple[str, list[int]]], start: str) -> Iterable[int]:
-    first = bisect_left(known, (start,))
-    last = bisect_left(known, (start + _LAST,))
-    return chain.from_iterable(kinds for _, kinds in known[first:last])
 
 
 def _count(rows: Ints, columns: Ints, shape: tuple[int, int]) -> sparse.csr_array:

@@ -1,0 +1,168 @@
+"""The scan: the words of all texts in one stream of numbers, and back to where they stand.
+
+A kind is a folded word with the way it is written. Every text is scanned once; behind each
+stands a separator. Where in its text a word begins is found out when somebody asks.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from functools import cached_property
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from digest.match.stored import element
+from subscribers.finding import Text, beginnings
+from subscribers.tree import Form
+from subscribers.words import Token, parts, scanner
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+    Ints = npt.NDArray[np.int64]
+
+_LAST: Final = "\U0010ffff"
+_SEPARATOR: Final = 0
+
+
+class _Numbers(dict[tuple[str, str], int]):
+    """Kinds, numbered as they come."""
+
+    def __missing__(self, kind: tuple[str, str]) -> int:
+        number = self[kind] = len(self)
+        return number
+
+
+class _Kinds(dict[str, tuple[int, ...]]):
+    """The kinds of the words in each piece a scanner finds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = _Numbers({("", ""): _SEPARATOR})
+
+    def __missing__(self, piece: str) -> tuple[int, ...]:
+        numbers = self.numbers
+        kinds = self[piece] = tuple([numbers[part[:2]] for part in parts(piece)])
+        return kinds
+
+
+class Scan:
+    """Texts as one stream: `stream` holds kinds, `text_of` says for each place whose it is.
+
+    Kind k stands at places[first[k] : first[k + 1]]; there are `kinds` of them.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self.kinds_in = kinds = _Kinds()
+        stream: list[int] = []
+        ends = [0]
+        for text in texts:
+            stream.extend(chain.from_iterable(map(kinds.__getitem__, scanner(text).findall(text))))
+            stream.append(_SEPARATOR)
+            ends.append(len(stream))
+        self.stream = np.array(stream, dtype=np.int32)
+        self.text_of = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(np.array(ends)))
+        self._ends = ends
+        self.names = list(kinds.numbers)
+        self.kinds = len(self.names)
+        self.places = np.argsort(self.stream, kind="stable").astype(np.int32)
+        counts = np.bincount(self.stream, minlength=self.kinds)
+        self.first = np.concatenate([[0], np.cumsum(counts)])
+
+    def text(self, number: int) -> Text:
+        """One of the texts, for the literal reader."""
+        start, end = self._ends[number], self._ends[number + 1] - 1
+        return _Scanned(self, self._texts[number], self.stream[start:end].tolist())
+
+    @cached_property
+    def folded(self) -> dict[str, list[int]]:
+        """The kinds of each folded word."""
+        found: dict[str, list[int]] = {}
+        for kind, (word, _) in enumerate(self.names):
+            found.setdefault(word, []).append(kind)
+        return found
+
+    @cached_property
+    def written(self) -> dict[str, list[int]]:
+        """The kinds that are written so."""
+        found: dict[str, list[int]] = {}
+        for kind, (_, written) in enumerate(self.names):
+            found.setdefault(written, []).append(kind)
+        return found
+
+    @cached_property
+    def _sorted(self) -> tuple[list[tuple[str, list[int]]], list[tuple[str, list[int]]]]:
+        """Words as typed in lower case, and folded words, both in order."""
+        typed = ((written.casefold(), kinds) for written, kinds in self.written.items())
+        return sorted(typed), sorted(self.folded.items())
+
+    def kinds_of(self, word: str) -> list[int]:
+        """The kinds that one word of an atom fits."""
+        pattern = element(word)
+        if pattern.form is Form.FOLDED:
+            return self.folded.get(pattern.value, [])
+        if pattern.form is Form.WRITTEN:
+            return self.written.get(pattern.value, [])
+        as_typed, others = beginnings(pattern.value)
+        typed, folded = self._sorted
+        found = set(_beginning(typed, as_typed))
+        for other in others:
+            found.update(_beginning(folded, other))
+        return sorted(found)
+
+
+class _Scanned(Text):
+    """A text that was scanned: its words are put together where they are asked for."""
+
+    def __init__(self, scan: Scan, text: str, kinds: list[int]) -> None:
+        self._scan = scan
+        self._text = text
+        self._kinds = kinds
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def __getitem__(self, at: int) -> Token:
+        word, written = self._scan.names[self._kinds[at]]
+        piece, part = at, 0
+        if self._words_before:
+            piece = bisect_right(self._words_before, at) - 1
+            part = at - self._words_before[piece]
+        start = self._pieces[piece].start()
+        _, _, first, last = parts(self._pieces[piece][0])[part]
+        return Token(word, written, start + first, start + last)
+
+    def places(self, word: str) -> Sequence[int]:
+        """Where a folded word stands."""
+        found: list[int] = []
+        for kind in self._scan.folded.get(word, ()):
+            at = -1
+            for _ in range(self._kinds.count(kind)):
+                at = self._kinds.index(kind, at + 1)
+                found.append(at)
+        found.sort()
+        return found
+
+    @cached_property
+    def _pieces(self) -> list[re.Match[str]]:
+        return list(scanner(self._text).finditer(self._text))
+
+    @cached_property
+    def _words_before(self) -> list[int]:
+        """How many words come before each piece; empty where every piece is one word."""
+        if len(self._pieces) == len(self._kinds):
+            return []
+        sizes = [len(self._scan.kinds_in[piece[0]]) for piece in self._pieces]
+        return list(accumulate(sizes[:-1], initial=0))
+
+
+def _beginning(known: list[tuple[str, list[int]]], start: str) -> Iterable[int]:
+    first = bisect_left(known, (start,))
+    last = bisect_left(known, (start + _LAST,))
+    return chain.from_iterable(kinds for _, kinds in known[first:last])
