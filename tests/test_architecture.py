@@ -48,6 +48,7 @@ PURE: Final = (
     "digest.papers",
     "digest.merge",
     "digest.tags",
+    "digest.bounces.events",
     "digest.bounces.judging",
     "digest.bounces.mime",
     "digest.bounces.reading",

@@ -21,6 +21,7 @@ from digest.web.confirm import confirm_routes
 from digest.web.feedback import feedback_routes
 from digest.web.front import Front, front_routes
 from digest.web.guard import Guard
+from digest.web.hooks import hook_routes
 from digest.web.join import api_routes, link_routes
 from digest.web.kept import Kept
 from digest.web.leave import leave_routes
@@ -70,6 +71,7 @@ def create_app(app: App) -> FastAPI:
     web.include_router(pause_routes(app, pages))
     web.include_router(feedback_routes(app, pages))
     web.include_router(online_routes(app))
+    web.include_router(hook_routes(app))
     web.include_router(own_feed_routes(app))
     if app.settings.archive_is_public:
         kept = Kept(app.store.archive.revision)
