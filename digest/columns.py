@@ -12,6 +12,12 @@ _WIDE: Final = re.compile(
     "[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60"
     "\uffe0-\uffe6\U0001f300-\U0001faff\U00020000-\U0003fffd]"
 )
+_UNEVEN: Final = re.compile(
+    "[^\x00-\u02ff\u0391-\u03c9\u0400-\u0482\u2010-\u2027\u2030-\u205e\u2070-\u209c\u20a0-\u20bf"
+    "\u2100-\u214f\u2190-\u22ff]"
+)
+"""Characters that may be no column wide, or two; the others surely are one."""
+_BLANKS: Final = re.compile(r"^ |  |[\t\n\r]| $")
 _NO_BEGINNING: Final = frozenset(
     "、。，．：；？！）］｝」』】〉》〕％ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ"
 )
@@ -34,28 +40,46 @@ def wrapped(text: str, indent: int = 0, first: str = "") -> str:
     It breaks at blanks, and between characters where a script has none. Words longer than a
     line, links above all, stay whole.
     """
+    if _BLANKS.search(text):
+        text = " ".join(filter(None, re.split(r"[ \t\n\r]+", text)))
+    if not text:
+        return ""
     blank = " " * indent
-    line, lines, room = first or blank, [], WIDTH - width(first or blank)
-    empty = True
-    measure = len if text.isascii() else width
-    for word in _words(text):
-        glued, columns = word[0], measure(word[1])
-        gap = 0 if empty or not glued else 1
+    if _UNEVEN.search(text) or not first.isascii():
+        return _wrapped_wide(text, blank, first or blank)
+    lines, line, room = [], first or blank, WIDTH - len(first or blank)
+    at, end = 0, len(text)
+    while end - at > room:
+        cut = text.rfind(" ", at, at + room + 1)
+        if cut < 0:
+            cut = text.find(" ", at + room)
+        if cut < 0:
+            break
+        lines.append(line + text[at:cut])
+        at, line, room = cut + 1, blank, WIDTH - indent
+    lines.append(line + text[at:])
+    return "\n".join(lines).replace(_NBSP, " ")
+
+
+def _wrapped_wide(text: str, blank: str, first: str) -> str:
+    """The same for text whose characters are not all one column wide."""
+    line, lines, room, empty = first, [], WIDTH - width(first), True
+    for spaced, word in _words(text):
+        columns = width(word)
+        gap = 0 if empty or not spaced else 1
         if not empty and columns + gap > room:
             lines.append(line)
-            line, room, gap = blank, WIDTH - indent, 0
-        line += f" {word[1]}" if gap else word[1]
+            line, room, gap = blank, WIDTH - len(blank), 0
+        line += f" {word}" if gap else word
         room -= columns + gap
         empty = False
-    if empty:
-        return ""
     return "\n".join([*lines, line]).replace(_NBSP, " ")
 
 
 def _words(text: str) -> list[tuple[bool, str]]:
     """The words, and whether a blank stood before each; wide characters are words of their own."""
-    found = [(True, word) for word in re.split(r"[ \t\n\r]+", text) if word]
-    if text.isascii() or not _WIDE.search(text):
+    found = [(True, word) for word in text.split(" ") if word]
+    if not _WIDE.search(text):
         return found
     pieces: list[tuple[bool, str]] = []
     for before, word in found:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -71,16 +72,11 @@ LOOSE: Final = Fit()
 """What a digest shows where nothing makes it smaller."""
 
 
-class Spot(NamedTuple):
-    """Where one paper stands in a mail: its number, 1 and up, and its layout.
+Spot = tuple["Pick", int, Layout, int]
+"""Where one paper stands in a mail: the pick, its number there (1 and up), its layout, its place.
 
-    `place` is its place among the selection's picks, 1 and up, by which links name it.
-    """
-
-    pick: Pick
-    number: int
-    layout: Layout
-    place: int
+The place counts the selection's picks, 1 and up: links name a paper by it.
+"""
 
 
 class Interest(NamedTuple):
@@ -130,29 +126,29 @@ def compose(
     """
     interests = plan(reader, selection, papers, fit)
     view = view_of(reader, fit)
-    spots = [spot for interest in interests for spot in interest.spots]
-    first = typeset(papers[spots[0].pick.paper].title).text if spots else ""
+    shown = [papers[pick.paper] for interest in interests for pick, *_ in interest.spots]
+    first = typeset(shown[0].title).text if shown else ""
     said = words(
         reader,
         selection,
         interests,
         first,
-        from_arxiv=any(is_from_arxiv(papers[spot.pick.paper]) for spot in spots),
+        from_arxiv=any(map(is_from_arxiv, shown)),
     )
     filled = (
         replace(
             group,
             cards=tuple(
                 card(
-                    papers[spot.pick.paper],
-                    spot.pick.reasons,
-                    spot.pick.interests[1:],
-                    spot.layout,
+                    papers[pick.paper],
+                    pick.reasons,
+                    pick.interests[1:],
+                    layout,
                     view,
-                    spot.number,
-                    spot.place,
+                    number,
+                    place,
                 )
-                for spot in interest.spots
+                for pick, number, layout, place in interest.spots
             ),
         )
         for group, interest in zip(said.groups, interests, strict=True)
@@ -174,42 +170,39 @@ def plan(
     reader: Subscriber, selection: Selection, known: Container[int], fit: Fit = LOOSE
 ) -> list[Interest]:
     """Which paper stands where: interests in the reader's order, the best paper first in each."""
-    order: dict[str, list[tuple[int, Pick]]] = {}
-    for placed in sorted(enumerate(selection.picks, 1), key=_line):
-        pick = placed[1]
+    order: dict[str, list[Pick]] = {}
+    for pick in sorted(selection.picks, key=_LINE):
         if pick.paper in known:
-            order.setdefault(pick.interests[0], []).append(placed)
+            order.setdefault(pick.interests[0], []).append(pick)
     for picks in order.values():
-        picks.sort(key=_score, reverse=True)
-    _shorten(order, fit.most)
+        picks.sort(key=_SCORE, reverse=True)
+    if fit.most:
+        _shorten(order, fit.most)
+    places = {pick.paper: place for place, pick in enumerate(selection.picks, 1)}
     interests, number, full = [], 0, 0
     layouts = [profile.layout or reader.layout for profile in reader.profiles]
     for name, picks in order.items():
         spots = []
-        for place, pick in picks:
+        for pick in picks:
             number += 1
             layout = layouts[pick.profile] if pick.profile < len(layouts) else reader.layout
             if layout is Layout.FULL:
                 full += 1
                 if full > fit.full:
                     layout = Layout.COMPACT
-            spots.append(Spot(pick, number, layout, place))
+            spots.append((pick, number, layout, places[pick.paper]))
         interests.append(Interest(name, spots))
     return interests
 
 
-def _line(placed: tuple[int, Pick]) -> tuple[int, int]:
-    return placed[1].profile, placed[1].line
+_LINE: Final = attrgetter("profile", "line")
+_SCORE: Final = attrgetter("score")
 
 
-def _score(placed: tuple[int, Pick]) -> float:
-    return placed[1].score
-
-
-def _shorten(order: dict[str, list[tuple[int, Pick]]], most: int) -> None:
+def _shorten(order: dict[str, list[Pick]], most: int) -> None:
     """Take the last papers off the longest interests until `most` are left."""
     left = sum(map(len, order.values()))
-    while most and left > most:
+    while left > most:
         max(reversed(order.values()), key=len).pop()
         left -= 1
     for name in [name for name, picks in order.items() if not picks]:

@@ -8,20 +8,20 @@ foot, links, numbers) are slots of stencils. The result says byte for byte, once
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from markupsafe import escape
 
 from digest.cards import View, card
-from digest.compose import LOOSE, Digest, is_from_arxiv, plan, words
+from digest.columns import squeezed
+from digest.compose import LOOSE, Digest, Group, is_from_arxiv, plan, words
 from digest.errors import TemplateError
 from digest.mail import quoted_printable
 from digest.render import BUDGET, DigestLinks, card_values
 from digest.sandbox import Sandbox, run, slot
 from digest.selection import packed, reasons_of
-from digest.stencil import NUMBER, Stencil, only_prints, stencil
+from digest.stencil import NUMBER, Stencil, fillings, only_prints, stencil
 from digest.tex import typeset
 from subscribers.profile import Layout
 
@@ -37,16 +37,14 @@ if TYPE_CHECKING:
 CARDS_KEPT: Final = 16_384
 """Cards in memory, about 4 kB each."""
 _GAP: Final = b"\r\n\r\n"
+_NUMBERS: Final = tuple(b"%d=\r\n" % number for number in range(10_000))
 
 # The slots of a card.
 _CARD: Final = ("number", "save_url", "not_url", "either_url")
-# The slots of a mail, in the order of _values().
-_DIGEST: Final = (
-    "subject", "preheader", "headline", "lead", "day_short", "day_long", "note", "rest", "because",
-    "thanks",
-)  # fmt: skip
-_LINKS: Final = ("manage", "pause", "unsubscribe", "browser", "home")
-_GROUP: Final = ("heading", "name", "count", "number")
+# The slots of a mail: what nearly every reader has another of. The rest names its frame.
+_SAID: Final = ("subject", "preheader", "lead", "rest", "because")
+_LINKS: Final = ("manage", "pause", "unsubscribe", "browser")
+_BOTH_LINKS: Final = (1, 2)
 
 
 class Body(NamedTuple):
@@ -61,8 +59,7 @@ class Body(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """One card, encoded: bytes, and numbers of slots between them; `size` counts its HTML."""
 
     html: tuple[bytes | int, ...]
@@ -82,12 +79,12 @@ class _Frame(NamedTuple):
 
 
 class _Heading(NamedTuple):
-    """What stands around the cards of one interest."""
+    """What stands around the cards of one interest; `size` counts all its HTML."""
 
-    html: Stencil
-    text: Stencil
+    html: bytes
+    text: bytes
     close: bytes
-    close_size: int
+    size: int
 
 
 class Fragments:
@@ -99,10 +96,15 @@ class Fragments:
         self._compiled = renderer.compiled
         self._joins = _only_print(renderer)
         self._card = lru_cache(maxsize=CARDS_KEPT)(self._rendered_card)
-        self._frame = lru_cache(maxsize=256)(self._rendered_frame)
-        self._heading = lru_cache(maxsize=64)(self._rendered_heading)
+        self._frame = lru_cache(maxsize=512)(self._rendered_frame)
+        self._heading = lru_cache(maxsize=4096)(self._rendered_heading)
         self._title = lru_cache(maxsize=4096)(lambda number: typeset(papers[number].title).text)
         self._is_from_arxiv = lru_cache(maxsize=4096)(lambda number: is_from_arxiv(papers[number]))
+
+    @property
+    def cards_made(self) -> int:
+        """How many cards were rendered so far; all others were joined from them."""
+        return self._card.cache_info().misses
 
     def build(self, reader: Subscriber, selection: Selection, links: DigestLinks) -> Body:
         """One reader's mail, within BUDGET."""
@@ -137,57 +139,87 @@ class Fragments:
         interests: list[Interest],
         fit: Fit,
     ) -> Body:
-        spots = [spot for interest in interests for spot in interest.spots]
+        shown = [pick.paper for interest in interests for pick, *_ in interest.spots]
         said = words(
             reader,
             selection,
             interests,
-            self._title(spots[0].pick.paper) if spots else "",
-            from_arxiv=any(self._is_from_arxiv(spot.pick.paper) for spot in spots),
+            self._title(shown[0]) if shown else "",
+            from_arxiv=any(map(self._is_from_arxiv, shown)),
         )
-        values = _values(said, links)
-        frame = self._frame(said.language, said.kind, tuple(map(bool, values)))
-        heading = self._heading(said.language)
+        values = (
+            *(said.subject, said.preheader, said.lead, said.rest, said.because),
+            *(links.manage, links.pause, links.unsubscribe, links.browser),
+        )
+        frame = self._frame(
+            *(said.language, said.kind, said.headline, said.day_short, said.day_long),
+            *(said.note, said.thanks, said.incomplete, links.home, tuple(map(bool, values))),
+        )
+        in_html, in_text = fillings(values)
+        feedback = _Feedback(links.feedback)
         view = View(reader.language, reader.summaries, reader.figures, fit.summary_width)
         html: list[bytes] = []
         texts: list[bytes] = []
-        size = frame.top.fill(values, html) + heading.close_size * len(said.groups)
-        _add(texts, frame.lead, values)
-        card_of, feedback = self._card, _Feedback(links.feedback)
+        size = frame.top.fill(in_html, html)
+        frame.lead.fill(in_text, texts)
         for group, interest in zip(said.groups, interests, strict=True):
-            names = (group.heading, group.name, group.count, str(group.number))
-            size += heading.html.fill(names, html)
-            _add(texts, heading.text, names)
-            for position, (pick, number, layout, place) in enumerate(interest.spots):
-                fragment = card_of(
-                    pick.paper,
-                    pick.packed or packed(pick.reasons),
-                    pick.interests[1:],
-                    layout,
-                    view,
-                    not position,
-                    1 if number == 1 else len(str(number)) + 1,
-                    feedback.is_there,
-                )
-                slots = feedback.slots(number, place)
-                html += [slots[one] if isinstance(one, int) else one for one in fragment.html]
-                if fragment.text:
-                    texts.append(_GAP)
-                    texts += [slots[one] if isinstance(one, int) else one for one in fragment.text]
-                size += fragment.size
-                for one in fragment.open:
-                    size += feedback.size(one, slots)
+            heading = self._heading(
+                said.language, group.heading, group.name, group.count, group.number
+            )
+            html.append(heading.html)
+            texts += (_GAP, heading.text) if texts else (heading.text,)
+            size += heading.size + self._cards(interest, view, feedback, html, texts)
             html.append(heading.close)
-        size += frame.bottom.fill(values, html)
-        _add(texts, frame.foot, values)
+        size += frame.bottom.fill(in_html, html)
+        if frame.foot.pieces:
+            texts.append(_GAP)
+            frame.foot.fill(in_text, texts)
         texts.append(b"\r\n")
         return Body(said.subject, b"".join(html), b"".join(texts), size)
+
+    def _cards(
+        self,
+        interest: Interest,
+        view: View,
+        feedback: _Feedback,
+        html: list[bytes],
+        texts: list[bytes],
+    ) -> int:
+        """Add the cards of one interest; gives back the size of their HTML."""
+        size, is_first, has_feedback = 0, True, feedback.is_there
+        card_of = self._card
+        for pick, number, layout, place in interest.spots:
+            fragment = card_of(
+                pick.paper,
+                pick.packed or packed(pick.reasons),
+                pick.interests,
+                layout,
+                view,
+                is_first,
+                1 if number == 1 else len(str(number)) + 1,
+                has_feedback,
+            )
+            is_first = False
+            slots = feedback.slots(number, place) if has_feedback else (_NUMBERS[number],)
+            if fragment.open:
+                html += [slots[one] if isinstance(one, int) else one for one in fragment.html]
+                if fragment.open == _BOTH_LINKS:
+                    size += feedback.links_size + 2 * len(str(place))
+                else:
+                    size += sum(feedback.size(one, slots) for one in fragment.open)
+            else:
+                html += cast("tuple[bytes, ...]", fragment.html)
+            if fragment.text:
+                texts.append(_GAP)
+                texts += [slots[one] if isinstance(one, int) else one for one in fragment.text]
+            size += fragment.size
+        return size
 
     def _rendered_card(  # noqa: PLR0917 -- everything a card depends on
         self,
         number: int,
         reasons: str,
-        also: tuple[str, ...],
+        names: tuple[str, ...],
         layout: Layout,
         view: View,
         is_first: bool,  # noqa: FBT001
@@ -201,7 +233,7 @@ class Fragments:
         first = digits == 1
         width = 1 if first else digits - 1
         shown = card(
-            self._papers[number], reasons_of(reasons), also, layout, view, 1 if first else 2, 0
+            self._papers[number], reasons_of(reasons), names[1:], layout, view, 1 if first else 2, 0
         )
         values = card_values(shown, "", self._renderer.brand, is_first=is_first)
         values["number"] = NUMBER * width
@@ -213,22 +245,43 @@ class Fragments:
         slots = tuple(one for one in html.pieces if isinstance(one, int))
         return Fragment(tuple(html.pieces), tuple(text.pieces), html.size, slots)
 
-    def _rendered_frame(self, code: str, kind: str, there: tuple[bool, ...]) -> _Frame:
-        values = tuple(slot(at) if is_there else "" for at, is_there in enumerate(there))
-        said = dict(zip(_DIGEST, values, strict=False))
-        links = dict(zip(_LINKS, values[len(_DIGEST) :], strict=False))
+    def _rendered_frame(  # noqa: PLR0917 -- everything a frame depends on
+        self,
+        code: str,
+        kind: str,
+        headline: str,
+        day_short: str,
+        day_long: str,
+        note: str,
+        thanks: str,
+        incomplete: tuple[str, ...],
+        home: str,
+        there: tuple[bool, ...],
+    ) -> _Frame:
+        """Top and bottom of a mail; a slot that is empty is none, because templates ask for it."""
+        values = [slot(at) if is_there else "" for at, is_there in enumerate(there)]
+        subject, preheader, lead, rest, because, *links = values
         digest = Digest(
             kind=kind,
             language=code,
+            subject=subject,
+            preheader=preheader,
+            headline=headline,
+            lead=lead,
+            day_short=day_short,
+            day_long=day_long,
             groups=(),
-            incomplete=values[len(_DIGEST) + len(_LINKS) :],
-            **said,
+            incomplete=incomplete,
+            note=note,
+            rest=rest,
+            because=because,
+            thanks=thanks,
         )
         common = {
             **self._renderer.common(code),
             "digest": digest,
-            "links": DigestLinks(**links),
-            "day": digest.day_short,
+            "links": DigestLinks(**dict(zip(_LINKS, links, strict=True)), home=home),
+            "day": day_short,
         }
         parts, count = self._compiled, len(values)
         return _Frame(
@@ -238,16 +291,16 @@ class Fragments:
             foot=stencil(parts.texts["foot"], common, count, html=False),
         )
 
-    def _rendered_heading(self, code: str) -> _Heading:
+    def _rendered_heading(
+        self, code: str, heading: str, name: str, count: str, number: int
+    ) -> _Heading:
         common = self._renderer.common(code)
-        names = {name: slot(at) for at, name in enumerate(_GROUP)}
-        values = {**common, "group": names}
-        close = run(self._compiled.close, common)
+        values = {**common, "group": Group(name, heading, count, number)}
+        html, close = run(self._compiled.interest, values), run(self._compiled.close, common)
+        text = squeezed(run(self._compiled.texts["interest"], values))
+        size = len(f"{html}{close}".encode("utf-8", "replace"))
         return _Heading(
-            html=stencil(self._compiled.interest, values, len(_GROUP), html=True),
-            text=stencil(self._compiled.texts["interest"], values, len(_GROUP), html=False),
-            close=quoted_printable(close),
-            close_size=len(close.encode("utf-8", "replace")),
+            quoted_printable(html), quoted_printable(text), quoted_printable(close), size
         )
 
 
@@ -258,15 +311,14 @@ class _Feedback:
         self.is_there = bool(url)
         self._start = quoted_printable(url)
         self._length = len(str(escape(url)))
+        self.links_size = 2 * self._length + len("?p=&amp;do=save?p=&amp;do=not")
+        """Bytes of the two links of a card, but for the place in them."""
 
     def slots(self, number: int, place: int) -> tuple[bytes, ...]:
         """The slots of one card, quoted; in HTML an ampersand is &amp;, and in text none stands."""
-        digits = b"%d=\r\n" % number
-        if not self.is_there:
-            return (digits,)
         start, at = self._start, b"?p=3D%d" % place
         return (
-            digits,
+            _NUMBERS[number],
             b"%b%b&amp;do=3Dsave=\r\n" % (start, at),
             b"%b%b&amp;do=3Dnot=\r\n" % (start, at),
             b"%b%b=\r\n" % (start, at),
@@ -280,46 +332,15 @@ class _Feedback:
         return self._length + rest - 2 * slots[which].count(b"=3D", len(self._start))
 
 
-def _values(said: Digest, links: DigestLinks) -> tuple[str, ...]:
-    """What fills the slots of a mail's frame."""
-    return (
-        said.subject,
-        said.preheader,
-        said.headline,
-        said.lead,
-        said.day_short,
-        said.day_long,
-        said.note,
-        said.rest,
-        said.because,
-        said.thanks,
-        links.manage,
-        links.pause,
-        links.unsubscribe,
-        links.browser,
-        links.home,
-        *said.incomplete,
-    )
-
-
-def _add(texts: list[bytes], piece: Stencil, values: tuple[str, ...]) -> None:
-    """One more piece of a text part, an empty line before it."""
-    if piece.pieces:
-        if texts:
-            texts.append(_GAP)
-        piece.fill(values, texts)
-
-
 def _only_print(renderer: Renderer) -> bool:
     """Whether every part does no more with slots than print them."""
-    frame = {*_DIGEST, *_LINKS, "incomplete", "day"}
     sandbox = Sandbox(html=True)
     for name, source in renderer.compiled.sources.items():
         tree = sandbox.parse(source)
         if name in {"top", "bottom", "lead", "foot"}:
-            prints = only_prints(tree, frame)
+            prints = only_prints(tree, {*_SAID, *_LINKS})
         elif name == "interest":
-            prints = only_prints(tree, _GROUP)
+            continue  # rendered anew for every name and count
         else:
             prints = only_prints(tree, _CARD, unfiltered=_CARD[1:])
         if not prints:

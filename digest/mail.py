@@ -7,11 +7,11 @@ parts are quoted-printable, and every byte is 7-bit, so that no relay re-encodes
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from dataclasses import dataclass
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from digest.tags import HEADER as TAG_HEADER
@@ -61,14 +61,15 @@ def message_id(delivery_public_id: str, domain: str) -> str:
 def to_bytes(letter: Letter) -> bytes:
     """The complete message: CRLF lines of at most 998 bytes, 7-bit; text first, HTML last."""
     boundary = f"=_{letter.message_id.strip('<>').partition('@')[0]}"
-    head = "".join(_headers(letter, boundary)).encode("ascii")
-    parts = b"".join(
-        b"\r\n--%b\r\nContent-Type: text/%b; charset=utf-8\r\n"
-        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n%b"
-        % (boundary.encode(), kind, body if isinstance(body, bytes) else quoted_printable(body))
-        for kind, body in ((b"plain", letter.text), (b"html", letter.html))
-    )
-    return head + b"\r\n" + parts.removeprefix(b"\r\n") + b"\r\n--" + boundary.encode() + b"--\r\n"
+    pieces = ["".join(_headers(letter, boundary)).encode("ascii")]
+    for kind, body in (("plain", letter.text), ("html", letter.html)):
+        head = (
+            f"\r\n--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
+            "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+        )
+        pieces += [head.encode(), body if isinstance(body, bytes) else quoted_printable(body)]
+    pieces.append(f"\r\n--{boundary}--\r\n".encode())
+    return b"".join(pieces)
 
 
 def quoted_printable(text: str) -> bytes:
@@ -95,30 +96,46 @@ def quoted_printable(text: str) -> bytes:
 
 
 def _headers(letter: Letter, boundary: str) -> Iterator[str]:
-    yield _line("Date", format_datetime(letter.date))
-    yield _line("From", mailbox(letter.sender_name, letter.sender_address))
+    yield _dated(letter.date)
+    yield _from(letter.sender_name, letter.sender_address)
     yield _line("To", _plain(letter.to))
     if letter.reply_to:
         yield _line("Reply-To", _plain(letter.reply_to))
     yield _line("Subject", encoded(letter.subject))
     yield _line("Message-ID", _plain(letter.message_id))
     if letter.list_id:
-        name = f"{phrase(letter.list_name)} " if letter.list_name else ""
-        yield _line("List-Id", f"{name}<{_plain(letter.list_id)}>")
+        yield _list(letter.list_name, letter.list_id)
     ways = [way for way in (letter.unsubscribe_url, letter.unsubscribe_mailto) if way]
     if ways:  # one line each, whatever its length: a folded or encoded link is no link
         yield f"List-Unsubscribe: {', '.join(f'<{_plain(way)}>' for way in ways)}\r\n"
     if letter.unsubscribe_url.startswith("https://"):
-        yield _line("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+        yield "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
     if letter.feedback_id:
         yield _line("Feedback-ID", _plain(letter.feedback_id))
     if letter.tag:
         yield _line(TAG_HEADER, _plain(letter.tag))
-    yield _line("Auto-Submitted", "auto-generated")
-    yield _line("Precedence", "bulk")
-    yield _line("X-Auto-Response-Suppress", "All")
-    yield _line("MIME-Version", "1.0")
+    yield (
+        "Auto-Submitted: auto-generated\r\nPrecedence: bulk\r\nX-Auto-Response-Suppress: All\r\n"
+        "MIME-Version: 1.0\r\n"
+    )
     yield f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'
+
+
+# What all messages of a batch have in common is put into words once.
+@lru_cache(maxsize=64)
+def _dated(date: datetime) -> str:
+    return _line("Date", format_datetime(date))
+
+
+@lru_cache(maxsize=64)
+def _from(name: str, address: str) -> str:
+    return _line("From", mailbox(name, address))
+
+
+@lru_cache(maxsize=64)
+def _list(name: str, list_id: str) -> str:
+    said = f"{phrase(name)} " if name else ""
+    return _line("List-Id", f"{said}<{_plain(list_id)}>")
 
 
 def mailbox(name: str, address: str) -> str:
@@ -139,13 +156,13 @@ def encoded(text: str) -> str:
     clean = " ".join(_BAD.sub(" ", text).split())
     if clean.isascii() and "=?" not in clean:
         return clean
-    pieces, piece = [], ""
-    for character in clean:
-        if len((piece + character).encode("utf-8", "replace")) > _ENCODED_BYTES:
-            pieces.append(piece)
-            piece = ""
-        piece += character
-    words = (base64.b64encode(one.encode("utf-8", "replace")).decode() for one in [*pieces, piece])
+    raw, words = clean.encode("utf-8", "replace"), []
+    while raw:
+        cut = _ENCODED_BYTES
+        while cut < len(raw) and raw[cut] & 0xC0 == 0x80:  # noqa: PLR2004 -- inside a character
+            cut -= 1
+        words.append(binascii.b2a_base64(raw[:cut], newline=False).decode())
+        raw = raw[cut:]
     return " ".join(f"=?utf-8?b?{word}?=" for word in words)
 
 
@@ -158,6 +175,8 @@ def _plain(text: str) -> str:
 
 def _line(name: str, value: str) -> str:
     """One header, folded at blanks so that its lines stay within 76 characters where they can."""
+    if len(name) + len(value) + 2 <= _WIDTH and not value.startswith(" "):
+        return f"{name}: {value}\r\n"
     line, lines = f"{name}:", []
     for word in value.split(" "):
         if len(line) + 1 + len(word) > _WIDTH and line.strip() and line != f"{name}:":

@@ -30,13 +30,14 @@ _OPEN: Final = re.compile(f"{MARK}(\\d+){MARK}|{NUMBER}+")
 class Stencil:
     """A template's text with slots; `size` is how many bytes of UTF-8 it has beside them.
 
-    `pieces` are bytes as they are sent, and numbers of slots between them.
+    `pieces` are bytes as they are sent, and numbers of slots between them: below `open_slots`
+    those of values, from there on of filters that were put off.
     """
 
-    __slots__ = ("_html", "_later", "_open", "pieces", "size")
+    __slots__ = ("_later", "_open", "pieces", "size")
 
-    def __init__(self, text: str, later: Sequence[Later], open_slots: int, *, html: bool) -> None:
-        self._later, self._open, self._html = later, open_slots, html
+    def __init__(self, text: str, later: Sequence[Later], open_slots: int) -> None:
+        self._later, self._open = later, open_slots
         self.pieces: list[bytes | int] = []
         self.size = last = 0
         for found in _OPEN.finditer(text):
@@ -50,33 +51,66 @@ class Stencil:
             self.pieces.append(quoted_printable(text))
             self.size += len(text.encode("utf-8", "replace"))
 
-    def fill(self, values: Sequence[str], into: list[bytes]) -> int:
+    def fill(self, filling: Filling, into: list[bytes]) -> int:
         """Add the part with those values; gives back its size in UTF-8, not quoted."""
-        size = self.size
+        size, quoted, sizes = self.size, filling.quoted, filling.sizes
         for piece in self.pieces:
             if isinstance(piece, bytes):
                 into.append(piece)
-                continue
-            text = self._value(piece, values)
-            size += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
-            into.append(quoted_printable(text))
+            elif piece < self._open:
+                into.append(quoted[piece])
+                size += sizes[piece]
+            else:
+                late = filling.shown(str(self._filtered(piece, filling.values)))
+                into.append(quoted_printable(late))
+                size += len(late.encode("utf-8", "replace"))
         return size
 
-    def _value(self, number: int, values: Sequence[str]) -> str:
-        text = self._late(number, values)
-        return str(escape(text)) if self._html else str(text)
-
-    def _late(self, number: int, values: Sequence[str]) -> Any:  # noqa: ANN401 -- what a filter gives
+    def _filtered(self, number: int, values: Sequence[str]) -> Any:  # noqa: ANN401 -- a filter's
         if number < self._open:
             return values[number]
         later = self._later[number]
-        closed = (self._closed(one, values) for one in (later.text, *later.arguments))
-        return later.filter(*closed)
+        return later.filter(*(self._closed(one, values) for one in (later.text, *later.arguments)))
 
     def _closed(self, text: Any, values: Sequence[str]) -> Any:  # noqa: ANN401 -- any argument
         if not isinstance(text, str) or MARK not in text:
             return text
-        return _OPEN.sub(lambda found: str(self._late(int(found[1]), values)), text)
+        whole = _OPEN.fullmatch(text)
+        if whole:
+            return self._filtered(int(whole[1]), values)
+        return _OPEN.sub(lambda found: str(self._filtered(int(found[1]), values)), text)
+
+
+class Filling:
+    """Values for slots, quoted once for all the stencils they fill; see `fillings`."""
+
+    __slots__ = ("_html", "quoted", "sizes", "values")
+
+    def __init__(self, values: Sequence[str], quoted: list[bytes], *, html: bool) -> None:
+        self.values, self.quoted, self._html = values, quoted, html
+        self.sizes = [len(value.encode("utf-8", "replace")) for value in values]
+
+    def shown(self, text: str) -> str:
+        """A text as it stands in the part."""
+        return str(escape(text)) if self._html else text
+
+
+def fillings(values: Sequence[str]) -> tuple[Filling, Filling]:
+    """The values for HTML and for text; what HTML need not escape is the same in both."""
+    quoted = [quoted_printable(value) for value in values]
+    text = Filling(values, quoted, html=False)
+    html = Filling(values, quoted, html=True)
+    for at, value in enumerate(values):
+        if _MARKUP.search(value):
+            shown = str(escape(value))
+            if html.quoted is quoted:
+                html.quoted = quoted.copy()
+            html.quoted[at] = quoted_printable(shown)
+            html.sizes[at] = len(shown.encode("utf-8", "replace"))
+    return html, text
+
+
+_MARKUP: Final = re.compile("[&<>\"']")
 
 
 def stencil(
@@ -85,7 +119,7 @@ def stencil(
     """Run a template whose values hold slots 0 to `open_slots` - 1."""
     later = [Later(str, "", ())] * open_slots
     text = run(template, values, later)
-    return Stencil(text if html else squeezed(text), later, open_slots, html=html)
+    return Stencil(text if html else squeezed(text), later, open_slots)
 
 
 _COMPUTED: Final = (
