@@ -4,6 +4,7 @@
       + SettingsError             every problem of the configuration at once
       + QueryError                a mistake in a keyword text: line, column, repair
       + AddressError              an address nobody can be written to at
+      + RosterError               a file that is no table of readers
       + NotFound                  no such reader, paper, delivery or template
       + Conflict                  it is there already, or somebody else is at it
       + LinkError                 a link that was tampered with, swapped or has ended
@@ -89,6 +90,12 @@ class QueryError(PaperDigestError):
 
 class AddressError(PaperDigestError):
     """An address nobody can be written to at."""
+
+    exit_code = 2
+
+
+class RosterError(PaperDigestError):
+    """A file that is no table of readers, or is too large to be one."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""The mails that are no digests: confirm, already a reader, your link, your new address.
+"""The mails that are no digests: confirm, already a reader, your link, an invitation.
 
 `post` freezes one, as long as the pace of its kind allows; `notice` makes its words when it is
 sent. None of them holds a word that somebody typed into a form: whoever typed it may be a stranger.
@@ -27,6 +27,7 @@ class Notice(StrEnum):
     ALREADY = "already"
     LINK = "link"
     MOVE = "move"
+    INVITATION = "invitation"
 
 
 LASTS: Final = {
@@ -34,14 +35,17 @@ LASTS: Final = {
     Notice.ALREADY: timedelta(hours=1),
     Notice.LINK: timedelta(hours=1),
     Notice.MOVE: timedelta(hours=24),
+    Notice.INVITATION: timedelta(days=30),
 }
 """How long the link of a notice is good for, from when it was asked for."""
 
 
-def post(app: App, reader: Subscriber, kind: Notice, *, new_address: str = "") -> bool:
+def post(
+    app: App, reader: Subscriber, kind: Notice, *, new_address: str = "", host: str = ""
+) -> bool:
     """Freeze a notice to be sent; False when there were enough of its kind lately.
 
-    `new_address` is where a MOVE goes to, and nowhere else.
+    `new_address` is where a MOVE goes to, and nowhere else; `host` is who an INVITATION is from.
     """
     return app.store.notices.post(
         reader,
@@ -50,7 +54,7 @@ def post(app: App, reader: Subscriber, kind: Notice, *, new_address: str = "") -
         domain=app.settings.hostname,
         now=app.clock(),
         lasts=LASTS[kind],
-        about=new_address.encode(),
+        about=(new_address or host).encode(),
     )
 
 
@@ -85,6 +89,16 @@ def note(app: App, delivery: Delivery, reader: Subscriber) -> Note:
         case Notice.MOVE:
             url = app.links.url(Purpose.MOVE, delivery.public_id, expires=ends)
             return notes.new_address(place, url=url)
+        case Notice.INVITATION:
+            url = app.links.url(Purpose.INVITATION, reader.public_id, expires=ends)
+            return notes.invitation(
+                place,
+                reader.schedule,
+                host=delivery.selection.decode(),
+                yes=url,
+                never=f"{url}?never=1",
+                ends=reader.schedule.local_day(ends),
+            )
         case kind:
             url = app.links.url(Purpose.ACCOUNT, reader.public_id, expires=ends)
             words = notes.already if kind is Notice.ALREADY else notes.fresh_link

@@ -36,6 +36,7 @@ class Purpose(StrEnum):
     ACCOUNT = "account"
     MOVE = "move"
     FEED = "feed"
+    INVITATION = "invitation"
 
     @property
     def path(self) -> str:
@@ -53,6 +54,7 @@ _PATHS: Final = {
     Purpose.ACCOUNT: "a",
     Purpose.MOVE: "n",
     Purpose.FEED: "r",
+    Purpose.INVITATION: "i",
 }
 
 _BROKEN: Final = (

@@ -20,6 +20,7 @@ from digest.cli import (
     issues,
     look,
     readers,
+    roster,
     sender,
     setup,
     sources,
@@ -132,6 +133,19 @@ app.command(
     )
 )(setup.init)
 app.add_typer(editing.keywords, name="keywords")
+readers.app.command(
+    "import",
+    epilog=example(
+        "paper-digest subscribers import readers.csv",
+        "paper-digest subscribers import readers.csv --confirmed --consent-date 2026-11-02 "
+        "--consent-source 'the reading group'",
+        "paper-digest subscribers import readers.csv --invite --invited-by 'Ada Lovelace' "
+        "--keywords 'mixture of experts'",
+    ),
+)(roster.import_)
+readers.app.command(
+    epilog=example("paper-digest subscribers export --out readers.csv"),
+)(roster.export)
 app.add_typer(readers.app, name="subscribers")
 app.command(epilog=example("paper-digest ingest", "paper-digest ingest --now"))(work.ingest)
 app.add_typer(sources.app, name="sources")

@@ -115,7 +115,7 @@ def add(
 ) -> None:
     """Add a confirmed reader, who gets a digest from the next hour due on."""
     address = normalize_address(address)
-    profiles = _profiles(keywords or [], DEFAULT_LIMIT if limit is None else limit)
+    profiles = interests(keywords or [], DEFAULT_LIMIT if limit is None else limit)
     from digest.app import open_app
 
     with open_app(settings()) as house:
@@ -225,7 +225,7 @@ def edit(
         def edited(reader: Subscriber) -> Subscriber:
             if keywords or top_ten:
                 old_limit = reader.profiles[0].limit if reader.profiles else DEFAULT_LIMIT
-                reader = replace(reader, profiles=_profiles(keywords or [], old_limit))
+                reader = replace(reader, profiles=interests(keywords or [], old_limit))
             if limit is not None:
                 limited = tuple(replace(profile, limit=limit) for profile in reader.profiles)
                 reader = replace(reader, profiles=limited)
@@ -272,7 +272,7 @@ def _welcome(house: App, reader: Subscriber) -> None:
     deliver(house, on_sent=show)
 
 
-def _profiles(keywords: Sequence[str], limit: int) -> tuple[Profile, ...]:
+def interests(keywords: Sequence[str], limit: int) -> tuple[Profile, ...]:
     """One interest for each; raises QueryError with the text it is about."""
     read = tuple(Profile(keywords_read(text), limit=limit) for text in keywords)
     return read or (Profile(limit=limit),)

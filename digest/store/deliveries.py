@@ -31,6 +31,7 @@ EXCLUSION = ExclusionRow.__table__  # type: ignore[attr-defined]
 EXCLUSIONS_KEPT: Final = timedelta(days=30)
 WRITTEN_TO: Final = {
     "confirm": ("pending",),
+    "invitation": ("pending",),
     "already": ("active", "paused"),
     "link": ("active", "paused"),
     "move": ("active", "paused"),

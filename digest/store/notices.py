@@ -34,6 +34,7 @@ PACES: Final = {
     "already": Pace(1, 3),
     "link": Pace(3, 30),
     "move": Pace(3, 10),
+    "invitation": Pace(1, 1),
 }
 
 

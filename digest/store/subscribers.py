@@ -12,6 +12,7 @@ from sqlalchemy import Connection, CursorResult, Row, delete, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from digest.errors import Conflict, NotFound
+from digest.store.database import chunks
 from digest.store.tables import SubscriberRow, SuppressionRow
 from subscribers.profile import Layout, Order, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber
@@ -73,6 +74,30 @@ class Subscribers:
                     f"change it with `paper-digest subscribers edit {subscriber.address}`"
                 ) from error
             raise
+
+    def add_all(self, subscribers: Sequence[Subscriber], now: datetime) -> int:
+        """Store new subscribers in one transaction, passing over who is there; how many."""
+        rows = [
+            _values(replace(one, public_id=new_public_id(), created_at=now)) for one in subscribers
+        ]
+        with self._database.write() as connection:
+            there = _keys(connection, [(row["list_name"], row["address_key"]) for row in rows])
+            fresh = [row for row in rows if (row["list_name"], row["address_key"]) not in there]
+            for part in chunks(fresh):
+                connection.execute(insert(SUBSCRIBER), list(part))
+            return len(fresh)
+
+    def among(self, addresses: Sequence[str], list_name: str = "main") -> dict[str, Subscriber]:
+        """Who of these addresses is on a list, by the address as given."""
+        by_key: dict[str, list[str]] = {}
+        for address in addresses:
+            by_key.setdefault(address_key(address), []).append(address)
+        found: dict[str, Subscriber] = {}
+        for part in chunks(list(by_key)):
+            here = SUBSCRIBER.c.address_key.in_(part) & (SUBSCRIBER.c.list_name == list_name)
+            for reader in self._where(here):
+                found |= dict.fromkeys(by_key[address_key(reader.address)], reader)
+        return found
 
     def update(self, subscriber: Subscriber) -> None:
         """Store everything of a subscriber anew; NotFound when it is gone."""
@@ -166,6 +191,16 @@ class Subscribers:
         with self._database.read() as connection:
             rows = connection.execute(select(SUBSCRIBER).where(condition).order_by(SUBSCRIBER.c.id))
             return [subscriber_of(row) for row in rows]
+
+
+def _keys(connection: Connection, wanted: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Which of these (list, address key) are there."""
+    found: set[tuple[str, str]] = set()
+    asked = select(SUBSCRIBER.c.list_name, SUBSCRIBER.c.address_key)
+    for part in chunks([key for _, key in wanted]):
+        rows = connection.execute(asked.where(SUBSCRIBER.c.address_key.in_(part)))
+        found |= {(row.list_name, row.address_key) for row in rows}
+    return found
 
 
 def _number(result: CursorResult[Any]) -> int:

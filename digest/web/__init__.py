@@ -22,6 +22,7 @@ from digest.web.feedback import feedback_routes
 from digest.web.front import Front, front_routes
 from digest.web.guard import Guard
 from digest.web.hooks import hook_routes
+from digest.web.invitation import invitation_routes
 from digest.web.join import api_routes, link_routes
 from digest.web.kept import Kept
 from digest.web.leave import leave_routes
@@ -73,6 +74,7 @@ def create_app(app: App) -> FastAPI:
     web.include_router(online_routes(app))
     web.include_router(hook_routes(app))
     web.include_router(own_feed_routes(app))
+    web.include_router(invitation_routes(app, pages))
     if app.settings.archive_is_public:
         kept = Kept(app.store.archive.revision)
         web.include_router(feed_routes(app, kept))
