@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Final
 from digest.letters import digest_links, letter
 from digest.mail import to_bytes
 from digest.match import match
+from digest.misses import nearest
 from digest.news import FIRST, GRACE, consider
 from digest.selection import Selection, near_misses
-from subscribers.finding import Reading, holds, is_excluded, signal_of
 from subscribers.profile import Layout, Profile
 from subscribers.query import check
 from subscribers.subscriber import Schedule, Status, Subscriber
-from subscribers.tree import And, Floor, Node, Not, Query, Term, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from digest.selection import Miss
     from digest.store.deliveries import Delivery
 
-MOST_MISSES: Final = 12
-LOOKED_THROUGH: Final = 500
-"""Papers of the window, newest first, that are looked through for what lacked one thing."""
 STRANGER: Final = "you@example.org"
 
 
@@ -95,17 +91,8 @@ class Preview:
     @property
     def near(self) -> tuple[Line, ...]:
         """What nearly was in and what stopped it: matches first, then what lacked one thing."""
-        lines = [Line(self.papers[miss.paper].title, miss.why) for miss in self.misses]
-        known = self.selection.papers | {miss.paper for miss in self.misses}
-        queries = [check(profile.text)[0] for profile in self.reader.profiles]
-        rest = sorted(set(self.papers) - known, reverse=True)[:LOOKED_THROUGH]
-        almosts = [
-            (why.startswith(_LACKS), Line(self.papers[number].title, why))
-            for number in rest
-            if (why := _nearest(queries, self.papers[number]))
-        ]
-        almosts.sort(key=lambda one: one[0])
-        return tuple([*lines, *(line for _, line in almosts)][:MOST_MISSES])
+        nearly = nearest(self.reader, self.papers, self.selection, self.misses)
+        return tuple(Line(self.papers[miss.paper].title, miss.why) for miss in nearly)
 
 
 def preview(
@@ -136,7 +123,7 @@ def sent(app: App, delivery: Delivery, *, layout: Layout | None = None) -> Previ
     """A digest that was sent (or waits to be), rebuilt from what was frozen; NotFound if gone."""
     reader = _in(app.store.subscribers.by_number(delivery.subscriber), layout)
     selection = Selection.unpack(delivery.selection)
-    window = _window_of(app, selection)
+    window = window_of(app, selection)
     found = match(list(window.values()), reader.profiles, now=selection.until)
     misses = near_misses(reader, window, found, selection)
     papers = {**window, **app.store.papers.by_numbers(selection.papers)}
@@ -181,59 +168,6 @@ def without_mistakes(text: str) -> tuple[str, tuple[QueryError, ...]]:
     return good.strip("\n"), mistakes
 
 
-def almost(query: Query, paper: Paper) -> str:
-    """The one thing that keeps a paper from matching a query, or "" when it is not so near.
-
-    Near is a line of which all but one part holds and something asked for is there, a count of
-    more than half its floor, and a match that an exclusion takes away.
-    """
-    reading = Reading(paper)
-    for line in query.asks:
-        if holds(line.tree, reading):
-            words = ", ".join(excluded.text for excluded in query.excludes)
-            return f"left out by {words}" if is_excluded(query, reading) else ""
-    for line in query.asks:
-        parts = [part for part in _parts(line.tree) if not _is_optional(part)]
-        failing = [part for part in parts if not holds(part, reading)]
-        held = [part for part in parts if part not in failing and not isinstance(part, Not)]
-        if len(failing) == 1 and (held or isinstance(failing[0], Floor)):
-            return _lack(failing[0], paper)
-    return ""
-
-
-_LACKS: Final = "it lacks "
-
-
-def _nearest(queries: Sequence[Query], paper: Paper) -> str:
-    return next(filter(None, (almost(query, paper) for query in queries)), "")
-
-
-def _parts(tree: Node) -> tuple[Node, ...]:
-    return tree.parts if isinstance(tree, And) else (tree,)
-
-
-def _is_optional(part: Node) -> bool:
-    return isinstance(part, Term) and part.optional
-
-
-def _lack(part: Node, paper: Paper) -> str:
-    match part:
-        case Floor(signal, above):
-            count = signal_of(paper.signals, signal) or 0
-            if count * 2 <= above:
-                return ""
-            return f"it has {count:,} {signal}, you asked for more than {above:,}"
-        case Not(kept_out):
-            return f"left out by -{_named(kept_out)}"
-        case _:
-            return f"{_LACKS}{_named(part)}"
-
-
-def _named(node: Node) -> str:
-    """The terms of a part, as the reader wrote them."""
-    return " or ".join(leaf.text if isinstance(leaf, Term) else str(leaf) for leaf in leaves(node))
-
-
 def _in(reader: Subscriber, layout: Layout | None) -> Subscriber:
     """The reader, seeing everything in that layout for once."""
     if layout is None:
@@ -242,7 +176,7 @@ def _in(reader: Subscriber, layout: Layout | None) -> Subscriber:
     return replace(reader, layout=layout, profiles=profiles)
 
 
-def _window_of(app: App, selection: Selection) -> dict[int, Paper]:
+def window_of(app: App, selection: Selection) -> dict[int, Paper]:
     """The papers a frozen digest was chosen from, as far as they are still told apart."""
     until = selection.until
     first = (selection.since or until - FIRST).date() - (GRACE if selection.since else timedelta())

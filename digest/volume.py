@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from digest.errors import QueryError
-    from digest.match import Match
+    from digest.match import Match, Reason
     from digest.papers import Paper
     from subscribers.query import Query
     from subscribers.synonyms import Synonym, Thesaurus
@@ -330,6 +330,13 @@ def _best(profile: Profile, recent: Recent, muted: Sequence[Line]) -> tuple[Matc
     text = "\n".join([profile.text, *(write(line.tree) for line in muted)])
     (ranking,) = recent.engine.match([replace(profile, text=text)], top=BEST)
     return tuple(match for match in ranking if match.score >= profile.lowest_score)
+
+
+def because(reasons: Sequence[Reason]) -> str:
+    """Reasons in a few words: routing (title), Ines Harrow (author), passed 20 upvotes."""
+    return ", ".join(
+        f"{reason.text} ({reason.field})" if reason.field else reason.text for reason in reasons
+    )
 
 
 def headline(volume: Volume) -> str:

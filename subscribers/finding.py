@@ -6,6 +6,7 @@ it; it also says where the words stand, so that a mail can name and mark them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
@@ -337,13 +338,22 @@ def _is_named(text: str, paper: Paper) -> bool:
     return any(str(each).casefold() in names for each in paper_ids(text))
 
 
+PAPER_PAGE: Final = re.compile(
+    r"https?://(?:huggingface\.co/papers|(?:www\.)?alphaxiv\.org/abs)/(\d{4}\.\d{4,5})(?:v\d+)?",
+    re.ASCII,
+)
+"""Pages of other places about a paper on arXiv."""
+
+
 @lru_cache(maxsize=1 << 10)
 def paper_ids(text: str) -> tuple[PaperId, ...]:
     """The ids a text may mean: an arXiv id in any form, a DOI, or scheme:value."""
+    page = PAPER_PAGE.fullmatch(text.strip())
+    name = page[1] if page else text.strip()
     found = []
     for read in (PaperId.arxiv, PaperId.doi, PaperId.parse):
         try:
-            found.append(read(text.strip()))
+            found.append(read(name))
         except ValueError:
             continue
     return tuple(found)

@@ -12,6 +12,7 @@ from typing import Final
 
 from digest.errors import QueryError
 from digest.papers import split_arxiv
+from subscribers.finding import PAPER_PAGE
 from subscribers.tree import Field, Floor, Node, Term, patterns_of
 from subscribers.words import words
 
@@ -59,10 +60,6 @@ _LEXEME: Final = re.compile(
     | (?P<word>[^\s,;\uff0c\u3001\uff1b()"\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02^|]+)
     """,
     re.VERBOSE,
-)
-_PAPER_PAGE: Final = re.compile(
-    r"https?://(?:huggingface\.co/papers|(?:www\.)?alphaxiv\.org/abs)/(\d{4}\.\d{4,5})(?:v\d+)?",
-    re.ASCII,
 )
 _DOI: Final = re.compile(
     r"(?:https?://(?:dx\.)?doi\.org/)?10\.\d{4,9}/[^\s]*[A-Za-z0-9]", re.ASCII | re.IGNORECASE
@@ -358,7 +355,7 @@ def _named(text: str) -> tuple[Field, str] | None:
         except ValueError:
             return None
         return Field.ID, text
-    if found := _PAPER_PAGE.fullmatch(text):
+    if found := PAPER_PAGE.fullmatch(text):
         return Field.ID, found[1]
     return (Field.ID, text) if _DOI.fullmatch(text) else None
 

@@ -44,3 +44,8 @@ class Profile:
     new_versions: bool = False
     diverse: bool = True
     skip_library: bool = True
+
+
+def called(profile: Profile) -> str:
+    """What to call an interest in a line: its name, else its keywords, else the top ten."""
+    return profile.name or "; ".join(profile.text.splitlines()) or "top ten"

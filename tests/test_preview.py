@@ -13,8 +13,9 @@ import pytest
 from loopback import Site, serving
 
 from digest.app import App
+from digest.misses import almost
 from digest.papers import Listing, Paper, PaperId, Signals
-from digest.preview import almost, latest, preview, sent
+from digest.preview import latest, preview, sent
 from digest.render import BUDGET
 from digest.run import issue
 from digest.settings import Settings

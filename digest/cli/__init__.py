@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from digest.cli import (
+    asking,
     bounces,
     deliveries,
     editing,
@@ -39,6 +40,7 @@ _ORDER: Final = (
     "keywords",
     "subscribers",
     "preview",
+    "why",
     "run",
     "send",
     "serve",
@@ -168,6 +170,14 @@ app.add_typer(issues.app, name="issues")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(bounces.bounces, name="bounces")
 app.add_typer(bounces.suppressions, name="suppressions")
+
+app.command(
+    epilog=example(
+        "paper-digest why ada@example.org",
+        "paper-digest why ada@example.org 2611.90001",
+        "paper-digest why ada@example.org 'Forgetting on a Budget'",
+    )
+)(asking.why)
 
 
 def main() -> None:

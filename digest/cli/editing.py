@@ -13,11 +13,12 @@ import typer
 
 from digest.cli.environment import settings
 from digest.cli.examples import example
-from digest.cli.interests import LOOK_BACK, called
+from digest.cli.interests import LOOK_BACK
 from digest.cli.keywords import app, recent_papers, show_lines, shown
 from digest.cli.options import Address
 from digest.cli.readers import reader_at
 from digest.errors import Conflict, PaperDigestError
+from subscribers.profile import called
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

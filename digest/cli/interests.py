@@ -14,7 +14,7 @@ from digest.cli.keywords import app, recent_papers
 from digest.cli.options import Address
 from digest.cli.readers import Limit, Shape, keywords_read, reader_at
 from digest.errors import Conflict, NotFound
-from subscribers.profile import DEFAULT_LIMIT, Order, Profile
+from subscribers.profile import DEFAULT_LIMIT, Order, Profile, called
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -196,11 +196,6 @@ def place_of(reader: Subscriber, interest: str) -> int:
         f"{n} {called(profile)!r}" for n, profile in enumerate(reader.profiles, start=1)
     )
     raise NotFound(f"{reader.address} has no interest {interest!r}: there is {known}")
-
-
-def called(profile: Profile) -> str:
-    """What to call an interest in a line: its name, else its keywords, else the top ten."""
-    return profile.name or "; ".join(profile.text.splitlines()) or "top ten"
 
 
 def say_volume(house: App, reader: Subscriber, profiles: Sequence[Profile]) -> None:

@@ -140,23 +140,17 @@ def show_lines(answer: Volume) -> None:
 
 def show_best(answer: Volume, recent: Recent) -> None:
     """The best papers, each with its score and what brought it."""
+    from digest.volume import because
+
     if not answer.best:
         return
     typer.echo("")
     papers = {paper.number: paper for paper in recent.papers}
     rows = [
-        (f"{place}.", papers[one.paper].title, f"{one.score:.2f}", because(one))
+        (f"{place}.", papers[one.paper].title, f"{one.score:.2f}", because(one.reasons))
         for place, one in enumerate(answer.best, start=1)
     ]
     table(("", "best", "score", "because of"), rows, right=("", "score"))
-
-
-def because(match: Match) -> str:
-    """The reasons of a match in a few words: routing (title), Ines Harrow (author)."""
-    return ", ".join(
-        f"{reason.text} ({reason.field})" if reason.field else reason.text
-        for reason in match.reasons
-    )
 
 
 def described(answer: Volume, recent: Recent) -> dict[str, object]:
