@@ -14,8 +14,10 @@ from one_by_one import as_literal, rank_one_by_one
 from digest.match.audience import Audience
 from digest.match.desk import Desk
 from digest.match.engine import Engine
+from digest.match.scan import Scan
 from digest.match.stored import store
 from digest.papers import Author, Paper, PaperId, Signals
+from subscribers.finding import Text
 from subscribers.profile import Order, Profile
 
 if TYPE_CHECKING:
@@ -197,3 +199,21 @@ def test_what_a_match_says_of_itself_is_what_is_found_one_by_one() -> None:
     ]
     expected = rank_one_by_one(shelf(), profiles, now=NOW)
     assert said == [matched[:15] for matched in expected]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A pretrained \\emph{model} of finetuned models",
+        "\\foo pretrained",
+        "pretrained \\foo",
+        "The model's state-of-the-art $\\alpha$-model, modelled",
+        "中文 models and ½ of R&D",
+        "",
+    ],
+)
+def test_a_scanned_text_is_read_as_any_other(text: str) -> None:
+    scanned, literal = Scan(["before", text, "after"]).text(1), Text(text)
+    assert list(scanned) == list(literal)
+    for token in literal:
+        assert list(scanned.places(token.word)) == list(literal.places(token.word))

@@ -156,10 +156,9 @@ class _Scanned(Text):
     @cached_property
     def _words_before(self) -> list[int]:
         """How many words come before each piece; empty where every piece is one word."""
-        if len(self._pieces) == len(self._kinds):
-            return []
         sizes = [len(self._scan.kinds_in[piece[0]]) for piece in self._pieces]
-        return list(accumulate(sizes[:-1], initial=0))
+        # A piece is two words (pretrained), or none (a TeX command).
+        return list(accumulate(sizes[:-1], initial=0)) if any(n != 1 for n in sizes) else []
 
 
 def _beginning(known: list[tuple[str, list[int]]], start: str) -> Iterable[int]:
