@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from digest.errors import Conflict, NotFound
 from digest.store.database import chunks
-from digest.store.tables import SubscriberRow, SuppressionRow
+from digest.store.tables import AttemptRow, DeliveryRow, SubscriberRow, SuppressionRow
 from subscribers.profile import Layout, Order, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SUBSCRIBER = SubscriberRow.__table__  # type: ignore[attr-defined]
 SUPPRESSION = SuppressionRow.__table__  # type: ignore[attr-defined]
+DELIVERY = DeliveryRow.__table__  # type: ignore[attr-defined]
+ATTEMPT = AttemptRow.__table__  # type: ignore[attr-defined]
 
 _COLUMNS = (
     "public_id",
@@ -112,7 +114,8 @@ class Subscribers:
         """Read a subscriber, change it and store it, in one transaction; the result is stored.
 
         So two changes at once, from a page and from a digest that was just frozen, keep both.
-        NotFound when it is gone; what `how` raises leaves everything as it was.
+        NotFound when it is gone, Conflict when its new address is on that list already; what
+        `how` raises leaves everything as it was.
         """
         one = select(SUBSCRIBER).where(SUBSCRIBER.c.id == number).with_for_update()
         with self._database.write() as connection:
@@ -121,6 +124,8 @@ class Subscribers:
                 raise NotFound("this reader is not here any more")
             before = subscriber_of(row)
             after = how(before)
+            if address_key(after.address) != address_key(before.address):
+                _refuse_taken(connection, after)
             if after != before:
                 where = SUBSCRIBER.c.id == number
                 connection.execute(update(SUBSCRIBER).where(where).values(**_values(after)))
@@ -129,6 +134,20 @@ class Subscribers:
     def remove(self, subscriber: Subscriber) -> None:
         """Delete a subscriber; the log of deliveries stays, without a name."""
         with self._database.write() as connection:
+            connection.execute(delete(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber.number))
+
+    def erase(self, subscriber: Subscriber, nothing: bytes) -> None:
+        """Delete a subscriber and every word of theirs, also those kept with their deliveries.
+
+        What went out stays counted, with `nothing` (an empty packed selection) for its papers
+        and without what relays said, which may name the address.
+        """
+        mine = select(DELIVERY.c.id).where(DELIVERY.c.subscriber == subscriber.number)
+        with self._database.write() as connection:
+            of_mine = update(ATTEMPT).where(ATTEMPT.c.delivery.in_(mine))
+            connection.execute(of_mine.values(text=""))
+            sent = update(DELIVERY).where(DELIVERY.c.subscriber == subscriber.number)
+            connection.execute(sent.values(text="", selection=nothing))
             connection.execute(delete(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber.number))
 
     def forget_pending(self, before: datetime) -> int:
@@ -201,6 +220,14 @@ def _keys(connection: Connection, wanted: Sequence[tuple[str, str]]) -> set[tupl
         rows = connection.execute(asked.where(SUBSCRIBER.c.address_key.in_(part)))
         found |= {(row.list_name, row.address_key) for row in rows}
     return found
+
+
+def _refuse_taken(connection: Connection, reader: Subscriber) -> None:
+    where = (SUBSCRIBER.c.address_key == address_key(reader.address)) & (
+        SUBSCRIBER.c.list_name == reader.list_name
+    )
+    if connection.execute(select(SUBSCRIBER.c.id).where(where)).first() is not None:
+        raise Conflict(f"{reader.address} is on the list {reader.list_name!r} already")
 
 
 def _number(result: CursorResult[Any]) -> int:

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from digest.errors import LinkError, NotFound, PaperDigestError, StoreUnavailable
 from digest.render import templates_dir
+from digest.web.account import account_routes, move_routes, takeout_routes
 from digest.web.archive import archive_routes
 from digest.web.confirm import confirm_routes
 from digest.web.feedback import feedback_routes
@@ -69,6 +70,9 @@ def create_app(app: App) -> FastAPI:
     web.include_router(public_routes(app))
     web.include_router(leave_routes(app, pages))
     web.include_router(manage_routes(app, pages, months))
+    web.include_router(account_routes(app, pages, desk))
+    web.include_router(takeout_routes(app))
+    web.include_router(move_routes(app, pages))
     web.include_router(pause_routes(app, pages))
     web.include_router(feedback_routes(app, pages))
     web.include_router(online_routes(app))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from digest.cards import Card
     from digest.volume import LineVolume, Volume
+    from subscribers.synonyms import Thesaurus
 
 SAMPLE: Final = 5
 COLUMN: Final = 16.0
@@ -40,25 +41,28 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Another way to write a line: its row as it would be, its words, and how many it finds."""
+    """Another way to write a line, as a button.
 
+    `before` and `after` are the words around the button, `line` is the whole row as it would be.
+    """
+
+    before: str
+    text: str
+    after: str
     row: int
     line: str
-    text: str
-    papers: int
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of the text, how many papers it found, a remark and other ways where they help.
 
-    `asks` stands before the ways: "Did you mean", "Narrower:". An exclusion finds nothing.
+    An exclusion has no count.
     """
 
     text: str
     count: int | None
     remark: str = ""
-    asks: str = ""
     ways: tuple[Way, ...] = ()
 
 
@@ -101,10 +105,13 @@ class Sample:
     nothing: str
 
 
-def answer(profile: Profile, recent: Recent) -> Answer:
-    """What a profile brings; its wrong lines are left out and named."""
+def answer(profile: Profile, recent: Recent, names: Thesaurus | None = None) -> Answer:
+    """What a profile brings; its wrong lines are left out and named.
+
+    `names` are the synonyms to offer.
+    """
     good, wrong = without_mistakes(profile.text)[0], mistakes(profile.text)
-    found = volume(profile, recent)
+    found = volume(profile, recent, names)
     if found.is_top_ten:
         if wrong:
             return Answer("Not yet a question", "Mend the line below.", mistakes=wrong)
@@ -166,26 +173,38 @@ def _bars(found: Volume) -> tuple[Bar, ...]:
 
 
 def _row(line: LineVolume, found: Volume) -> Row:
-    offers = line.instead or line.narrower
-    said = remark(line, found)
-    asks = ""
-    if offers:  # the offers themselves are buttons
-        asks = "Did you mean" if line.instead else "Narrower:"
-        said = said.partition(asks)[0].strip()
     cuts = [
         f"{one.papers:,} left out by {one.text}."
         for one in found.left_out
         if one.papers and one.line == line.number
     ]
+    said = remark(replace(line, instead=(), narrower=(), synonyms=()), found)
+    if line.narrower:
+        said = said.removesuffix(" Add a word to narrow it.")
+    return Row(line.text, line.papers, " ".join(filter(None, (*cuts, said))), _ways(line, found))
+
+
+def _ways(line: LineVolume, found: Volume) -> tuple[Way, ...]:
     typed = found.text.split("\n")[line.row - 1]
-    ways = tuple(
+
+    def way(before: str, text: str, after: str, becomes: str) -> Way:
         # A line may share its row with others, with commas between.
-        Way(line.row, typed.replace(line.text, offer.text, 1), offer.text, offer.papers)
-        if line.text in typed
-        else Way(line.row, offer.text, offer.text, offer.papers)
-        for offer in offers
-    )
-    return Row(line.text, line.papers, " ".join(filter(None, (*cuts, said))), asks, ways)
+        whole = typed.replace(line.text, becomes, 1) if line.text in typed else becomes
+        return Way(before, text, after, line.row, whole)
+
+    ways = [
+        way("or" if n else "Did you mean", one.text, f"({one.papers:,})?", one.text)
+        for n, one in enumerate(line.instead)
+    ]
+    ways += [
+        way("or" if n else "Narrower:", one.text, f"({one.papers:,})", one.text)
+        for n, one in enumerate(line.narrower)
+    ]
+    ways += [
+        way(f"{one.name} would bring {one.adds:,} more:", "add it", "", one.text)
+        for one in line.synonyms
+    ]
+    return tuple(ways)
 
 
 def _left_out(found: Volume) -> tuple[Row, ...]:

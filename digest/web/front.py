@@ -44,7 +44,7 @@ class Front:
     def answered(self, query: str) -> dict[str, Any]:
         """What a template wants to know of a keyword text."""
         recent = self.months.current()
-        found = answer(Profile(query), recent)
+        found = answer(Profile(query), recent, self.app.thesaurus())
         return {
             "query": query,
             "answer": found,
@@ -102,7 +102,7 @@ def front_routes(front: Front) -> APIRouter:
         text = typed(request.query_params.get("q", "")[: preferences.MAX_QUERY])
         number = request.query_params.get("field", "")
         if number.isdecimal() and int(number) < preferences.MAX_PROFILES:
-            found = answer(Profile(text), front.months.current())
+            found = answer(Profile(text), front.months.current(), front.app.thesaurus())
             return front.pages.page("interest.html", answer=found, field=int(number))
         return front.pages.page("answering.html", **front.answered(text), field=0)
 

@@ -59,7 +59,8 @@ def manage_routes(app: App, pages: Pages, months: Months) -> APIRouter:
         )
         profiles = edited.reader.profiles
         recent = months.current() if shown.is_answered else None
-        answers = [answer(profile, recent) if recent else None for profile in profiles]
+        names = app.thesaurus(reader)
+        answers = [answer(profile, recent, names) if recent else None for profile in profiles]
         return pages.page(
             "manage.html",
             private=True,

@@ -118,9 +118,10 @@ def repaired(text: str, order: str) -> str:
 def read(form: Form, reader: Subscriber, now: datetime) -> Edited:
     """The reader as the form wants it; a field that was not sent stays as it is.
 
-    A profile is the fields `text-N`, `name-N`, `limit-N`, `layout-N`, `order-N`, `floor-N` and
-    `versions-N`, with `remove-N` to drop it, `repair-N` for a pressed repair button, and `up` for
-    the number of the one to move up. Raises nothing: what is wrong is in the answer.
+    A profile is the fields `text-N`, `name-N`, `limit-N`, `layout-N`, `order-N`, `floor-N`,
+    `versions-N`, `diverse-N` and `library-N`, with `remove-N` to drop it, `repair-N` for a
+    pressed repair button, and `up` for the number of the one to move up. Raises nothing: what is
+    wrong is in the answer.
     """
     problems: list[str] = []
     profiles, found = _profiles(form, reader)
@@ -169,6 +170,8 @@ def _profiles(
             order=_choice(Order, form[f"order-{number}"], before.order),
             lowest_score=_floor(form[f"floor-{number}"], before.lowest_score),
             new_versions=_switch(form, f"versions-{number}", is_on=before.new_versions),
+            diverse=_switch(form, f"diverse-{number}", is_on=before.diverse),
+            skip_library=_switch(form, f"library-{number}", is_on=before.skip_library),
         )
         at = len(profiles) - (raised == str(number) and bool(profiles))
         profiles.insert(at, profile)
@@ -261,8 +264,12 @@ def fields(reader: Subscriber) -> dict[str, str]:
             f"order-{number}": profile.order.value,
             f"floor-{number}": str(profile.lowest_score),
         }
-        if profile.new_versions:
-            sent[f"versions-{number}"] = "1"
+        for name, is_on in (
+            ("versions", profile.new_versions),
+            ("diverse", profile.diverse),
+            ("library", profile.skip_library),
+        ):
+            sent |= {f"{name}-{number}": "1"} if is_on else {}
     return sent
 
 

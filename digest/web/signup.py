@@ -142,6 +142,21 @@ class Desk:
             return Refusal(f"{error}.")
         return self._take(known, form, client, lambda: remind(self._app, known))
 
+    def move(self, reader: Subscriber, address: str, client: str) -> Refusal | None:
+        """Take a reader's wish to be written to elsewhere; None when it is taken."""
+        try:
+            new = normalize_address(address)
+        except AddressError as error:
+            return Refusal(f"{error}.")
+        if not _is_within(new, self.domains):
+            return Refusal(f"Only addresses at {', '.join(self.domains)} can read here.", 403)
+        refused = self._limits.refuses(sign_up_keys(client, new), self._app.clock())
+        if refused and refused != "address":
+            return MANY
+        if not refused:
+            self._thread.submit(_quietly, lambda: ask_new_address(self._app, reader, new))
+        return None
+
     def settled(self) -> None:
         """Wait until everything that was taken is done."""
         self._thread.submit(lambda: None).result()
@@ -221,3 +236,13 @@ def remind(app: App, address: str) -> None:
         post(app, reader, Notice.CONFIRM)
     elif reader.status is not Status.UNSUBSCRIBED:
         post(app, reader, Notice.LINK)
+
+
+def ask_new_address(app: App, reader: Subscriber, address: str) -> None:
+    """Ask at a new address whether it is the reader's; nobody is asked who reads already."""
+    if app.store.suppressions.among([address]):
+        return
+    try:
+        app.store.subscribers.by_address(address, reader.list_name)
+    except NotFound:
+        post(app, reader, Notice.MOVE, new_address=address)
