@@ -72,8 +72,9 @@ class House:
         parser = BytesParser(policy=policy.default)
         mails = [parser.parsebytes(file.read_bytes()) for file in self.out.glob("*.eml")]
         (mail,) = [one for one in mails if one["To"] == address]
-        text = mail.get_body(("plain",)).get_content()
-        found = re.search(r"https://uni\.example(/digest/\w/\S+)", text)
+        part = mail.get_body(("plain",))
+        assert part
+        found = re.search(r"https://uni\.example(/digest/\w/\S+)", part.get_content())
         assert found
         return found[1]
 
