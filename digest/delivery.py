@@ -28,7 +28,7 @@ from digest.errors import (
 )
 from digest.pace import Pace
 from digest.pool import Builder, Pool, Sent
-from digest.store.journal import Journal, Settled
+from digest.store.journal import PATIENCE, Journal, Settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -73,12 +73,17 @@ class Unknown(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How an installation sends: its policy for unknowns, and its pace."""
+    """How an installation sends: its policy for unknowns, and its pace.
+
+    `rest` is the first wait, in seconds, after the relay has sent us away; `patience` how long
+    what cannot be written into the log is tried again.
+    """
 
     on_unknown: Unknown = Unknown.HOLD
     relay_rates: tuple[Rate, ...] = ()
     domain_rates: dict[str, tuple[Rate, ...]] = field(default_factory=dict)
     rest: float = 0.5
+    patience: float = PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,9 @@ class _Run:
             store.outbox.paces(now) if sending.relay_rates or sending.domain_rates else (),
             now.timestamp(),
         )
-        self._journal = Journal(store.database, self._owner, clock, paces=pace.changed)
+        self._journal = Journal(
+            store.database, self._owner, clock, paces=pace.changed, patience=sending.patience
+        )
         self._pool = Pool(
             channel,
             self._journal,

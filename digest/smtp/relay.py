@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -142,21 +143,26 @@ class Relay:
         if not self.most_messages or taken < self.most_messages:
             self.most_messages = taken
 
-    def _connect(self) -> _Bounded:
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        """How TLS is done; one for all connections, because reading the authorities takes long."""
         context = ssl.create_default_context(cafile=self.cafile)
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+        return context
+
+    def _connect(self) -> _Bounded:
         if self.scheme == "smtps":
             smtp: _Bounded = _BoundedTls(
-                self.host, self.port, self.hostname, timeout=CONNECT_SECONDS, context=context
+                self.host, self.port, self.hostname, timeout=CONNECT_SECONDS, context=self._context
             )
         else:
             smtp = _Bounded(self.host, self.port, self.hostname, timeout=CONNECT_SECONDS)
         try:
             smtp.ehlo_or_helo_if_needed()
             if self.scheme == "smtp+starttls":
-                smtp.starttls(context=context)
+                smtp.starttls(context=self._context)
                 smtp.ehlo()
             if self.login:
                 self._log_in(smtp)

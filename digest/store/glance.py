@@ -22,7 +22,8 @@ SELECT EXISTS (
     SELECT 1 FROM subscriber WHERE next_due <= :now AND status IN ('active', 'paused')
 ) OR EXISTS (
     SELECT 1 FROM delivery
-    WHERE state IN ('ready', 'deferred', 'leased', 'sending') AND not_before <= :now
+    WHERE state IN ('ready', 'deferred', 'leased', 'sending')
+    AND (not_before <= :now OR expires_at <= :now)
     AND (issue IS NULL OR issue NOT IN (SELECT id FROM issue WHERE state = 'paused'))
 )
 """

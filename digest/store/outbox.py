@@ -72,9 +72,11 @@ class Outbox:
     def waiting(self, now: datetime) -> int:
         """How many deliveries a sender would find something to do for at that instant.
 
-        What a sender that died had in its hands is among them: it wants to be recovered.
+        What a sender that died had in its hands is among them: it wants to be recovered. So is
+        what waits although its time is over: it wants to be ended.
         """
-        due = DELIVERY.c.state.in_(TO_SEND) & (DELIVERY.c.not_before <= now) & _running()
+        is_time = or_(DELIVERY.c.not_before <= now, DELIVERY.c.expires_at <= now)
+        due = DELIVERY.c.state.in_(TO_SEND) & is_time & _running()
         where = due | DELIVERY.c.state.in_(UNDER_WAY)
         with self._database.read() as connection:
             count = select(func.count()).select_from(DELIVERY).where(where)
