@@ -162,9 +162,11 @@ def group(records: Sequence[Paper]) -> list[list[int]]:
         for key in keys:
             for earlier in buckets[key][:_COMPARED]:
                 one, two = sorted((find(earlier), find(position)))
-                if one == two or evidence(records[earlier], record) is None:
+                why = None if one == two else evidence(records[earlier], record)
+                if why is None:
                     continue
-                if _exclude(records, members[one], members[two]):
+                ours, theirs = ([records[n] for n in members[side]] for side in (one, two))
+                if why is not Evidence.ID and exclude(ours, theirs):
                     continue
                 leader[two] = one
                 members[one] += members.pop(two)
@@ -172,10 +174,10 @@ def group(records: Sequence[Paper]) -> list[list[int]]:
     return [sorted(found) for _, found in sorted(members.items())]
 
 
-def _exclude(records: Sequence[Paper], ours: Iterable[int], theirs: Iterable[int]) -> bool:
-    """Whether two groups hold ids that no one work can have together."""
-    left = {name for one in ours for name in ids(records[one])}
-    right = {name for one in theirs for name in ids(records[one])}
+def exclude(ours: Iterable[Paper], theirs: Iterable[Paper]) -> bool:
+    """Whether two groups of records hold ids that no one work can have together."""
+    left = {name for one in ours for name in ids(one)}
+    right = {name for one in theirs for name in ids(one)}
     return any(_differ(left, right, scheme) for scheme in _EXCLUSIVE)
 
 

@@ -144,9 +144,9 @@ class Archive:
 
     def number_of(self, name: str) -> int | None:
         """The paper of any of its names, as in arxiv:2610.01234."""
-        asked = select(ALIAS.c.paper).where(ALIAS.c.name == name)
+        asked = select(func.min(ALIAS.c.paper)).where(ALIAS.c.name == name)
         with self._database.read() as connection:
-            number: int | None = connection.execute(asked).scalar_one_or_none()
+            number: int | None = connection.execute(asked).scalar_one()
             return number
 
     def history(self, number: int) -> tuple[Signals, ...]:

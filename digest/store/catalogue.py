@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sqlalchemy import Connection, delete, insert, select
 
 from digest.papers import ListingKind
+from digest.store.database import chunks
 from digest.store.tables import CatalogueRow, FacetRow
 from subscribers.finding import beginnings, categories, paper_ids
 from subscribers.names import name_parts
@@ -26,7 +27,7 @@ from subscribers.tree import And, Field, Floor, Form, Node, Not, Or, Pattern, Te
 from subscribers.words import fold, parts, plain, scanner, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import date
 
     from digest.papers import Paper
@@ -46,33 +47,51 @@ def place_of(day: date | None, number: int) -> int:
     return ((day.toordinal() if day else 0) << _NUMBER_BITS) | number
 
 
-def catalogue(connection: Connection, paper: Paper) -> None:
-    """Enter a stored paper, or what changed of it; it comes with its number and listings."""
-    row = {
-        "place": place_of(paper.announced_on, paper.number),
-        "words": " ".join(sorted(set(_words_of(paper)))),
-    }
-    where = CATALOGUE.c.paper == paper.number
-    before = connection.execute(select(CATALOGUE).where(where)).one_or_none()
-    if before is None or (before.place, before.words) != (row["place"], row["words"]):
-        # Deleted and made anew, because triggers carry both over into the index of words.
-        if before is not None:
-            connection.execute(delete(CATALOGUE).where(where))
-        connection.execute(insert(CATALOGUE).values(paper=paper.number, **row))
-    wanted = set(_facets_of(paper))
-    held = {
-        (facet.kind, facet.name, facet.day)
-        for facet in connection.execute(select(FACET).where(FACET.c.paper == paper.number))
-    }
-    for kind, name, day in held - wanted:
+def catalogue(connection: Connection, papers: Iterable[Paper]) -> None:
+    """Enter stored papers, or what changed of them; they come with number and listings."""
+    entered = {paper.number: paper for paper in papers}
+    held, facets = _held(connection, sorted(entered))
+    rows, gone, fresh, dropped = [], [], [], []
+    for number, paper in entered.items():
+        place, text = place_of(paper.announced_on, number), " ".join(sorted(set(_words_of(paper))))
+        if held.get(number) != (place, text):
+            # Deleted and made anew, because triggers carry both over into the index of words.
+            gone += [number] if number in held else []
+            rows.append({"place": place, "paper": number, "words": text})
+        wanted, had = set(_facets_of(paper)), facets.get(number, set())
+        fresh += [(*one, number) for one in wanted - had]
+        dropped += [(*one, number) for one in had - wanted]
+    for part in chunks(gone):
+        connection.execute(delete(CATALOGUE).where(CATALOGUE.c.paper.in_(part)))
+    if rows:
+        connection.execute(insert(CATALOGUE), rows)
+    for kind, name, day, number in dropped:
         same = (FACET.c.kind == kind) & (FACET.c.name == name) & (FACET.c.day == day)
-        connection.execute(delete(FACET).where(same & (FACET.c.paper == paper.number)))
-    if fresh := wanted - held:
-        rows: list[dict[str, Any]] = [
-            {"kind": kind, "name": name, "day": day, "paper": paper.number}
-            for kind, name, day in sorted(fresh)
-        ]
-        connection.execute(insert(FACET), rows)
+        connection.execute(delete(FACET).where(same & (FACET.c.paper == number)))
+    if fresh:
+        keys = ("kind", "name", "day", "paper")
+        values: list[dict[str, Any]] = [dict(zip(keys, one, strict=True)) for one in sorted(fresh)]
+        connection.execute(insert(FACET), values)
+
+
+def leave(connection: Connection, number: int) -> None:
+    """Take a paper out of the catalogue."""
+    connection.execute(delete(CATALOGUE).where(CATALOGUE.c.paper == number))
+    connection.execute(delete(FACET).where(FACET.c.paper == number))
+
+
+def _held(
+    connection: Connection, numbers: Sequence[int]
+) -> tuple[dict[int, tuple[int, str]], dict[int, set[tuple[str, str, date]]]]:
+    """What the catalogue says of these papers: place and words, and facets."""
+    held: dict[int, tuple[int, str]] = {}
+    facets: dict[int, set[tuple[str, str, date]]] = {}
+    for part in chunks(numbers):
+        for row in connection.execute(select(CATALOGUE).where(CATALOGUE.c.paper.in_(part))):
+            held[row.paper] = (row.place, row.words)
+        for facet in connection.execute(select(FACET).where(FACET.c.paper.in_(part))):
+            facets.setdefault(facet.paper, set()).add((facet.kind, facet.name, facet.day))
+    return held, facets
 
 
 def _facets_of(paper: Paper) -> Iterator[tuple[str, str, date]]:

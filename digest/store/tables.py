@@ -105,7 +105,11 @@ def _one_of(name: str, values: tuple[str, ...]) -> CheckConstraint:
 
 
 class PaperRow(SQLModel, table=True):
-    """One work: the merged view of its source records."""
+    """One work: the merged view of its source records.
+
+    `merged_into` is the paper that its records now belong to, where it turned out to be that one;
+    it stays, because deliveries name it, and comes back when the two are parted.
+    """
 
     __tablename__: ClassVar[Any] = "paper"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -119,19 +123,50 @@ class PaperRow(SQLModel, table=True):
     comments: int | None = None
     stars: int | None = None
     signals_at: datetime | None = Field(sa_column=Column(Instant))
+    merged_into: int | None = Field(
+        sa_column=Column(Key, ForeignKey("paper.id", ondelete="SET NULL"), index=True)
+    )
+
+
+class MergeRow(SQLModel, table=True):
+    """That two papers were taken for one, why, and when they were parted again, if they were.
+
+    What a reader was sent of one counts as sent of the other, also after they were parted.
+    `by_hand`: parted by a person, so the same evidence does not merge them again.
+    """
+
+    __tablename__: ClassVar[Any] = "merge"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = _key()
+    kept: int = _refers("paper.id", index=True)
+    lost: int = _refers("paper.id", index=True)
+    evidence: str = Field(sa_column=Column(Text, nullable=False))
+    merged_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    parted_at: datetime | None = Field(sa_column=Column(Instant))
+    by_hand: bool = False
 
 
 class AliasRow(SQLModel, table=True):
-    """Every name a paper goes by, its own included."""
+    """Every name that a record of a paper gives it; several papers may claim one."""
 
     __tablename__: ClassVar[Any] = "alias"
 
     name: str = Field(sa_column=Column(Text, primary_key=True))
+    record: int = Field(
+        sa_column=Column(
+            Key, ForeignKey("record.id", ondelete="CASCADE"), primary_key=True, index=True
+        )
+    )
     paper: int = _refers("paper.id", index=True)
 
 
 class RecordRow(SQLModel, table=True):
-    """What one source said of a paper, kept as it said it."""
+    """What one source said of a paper, kept as it said it.
+
+    `digest` is of everything it said, listings and counts included; `title` a hash of the title
+    as titles are compared, None where it says too little.
+    """
 
     __tablename__: ClassVar[Any] = "record"
     __table_args__ = (
@@ -145,6 +180,7 @@ class RecordRow(SQLModel, table=True):
     name: str = Field(sa_column=Column(Text, nullable=False))
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    title: int | None = Field(sa_column=Column(BigInteger, index=True))
     seen_at: datetime = Field(sa_column=Column(Instant, nullable=False, index=True))
 
 
@@ -153,13 +189,15 @@ class ListingRow(SQLModel, table=True):
 
     __tablename__: ClassVar[Any] = "listing"
     __table_args__ = (
-        UniqueConstraint("paper", "source", "day", "kind", name="uq_listing"),
+        UniqueConstraint("record", "source", "day", "kind", name="uq_listing_record"),
+        Index("ix_listing_paper", "paper"),
         Index("ix_listing_source_day", "source", "day"),
         {"sqlite_autoincrement": True},
     )
 
     id: int | None = _key()
     paper: int = _refers("paper.id")
+    record: int = _refers("record.id")
     source: str = Field(sa_column=Column(Text, nullable=False))
     label: str = Field(sa_column=Column(Text, nullable=False))
     day: date = Field(sa_column=Column(Date, nullable=False))
@@ -177,6 +215,7 @@ class SignalRow(SQLModel, table=True):
 
     id: int | None = _key()
     paper: int = _refers("paper.id")
+    record: int = _refers("record.id", index=True)
     seen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
     upvotes: int | None = None
     comments: int | None = None
