@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from digest.errors import SourceError
-from digest.ingest import store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +78,8 @@ def backfill(
         for first, last in left:
             bad = []
             for fetch in _asked(app, source, first, last, client):
-                stored = store(app, entry.name, source, fetch)
+                stored = app.store.papers.ingest(fetch.papers, app.clock())
+                app.store.sources.record(entry.name, [fetch], app.clock(), timetable)
                 new, changed = new + stored.new, changed + stored.changed
                 bad += [] if fetch.state.complete else [fetch]
             incomplete += bad

@@ -6,6 +6,7 @@ is stored here, one answer after the other. When a source is due is digest.sourc
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -82,44 +83,35 @@ def ingest(
     if asked:
         app.store.sources.forget_validators(moment - timedelta(days=30))
     ended = 0
-    with app.polite() as client, Asking(asked, client) as answers:
-        for one, event in answers:
-            if isinstance(event, Ended):
-                ended += 1
-                for fetch in _closing(one, event.error, app.clock()):
-                    app.store.sources.record(
-                        one.entry, fetch, app.clock(), timetable_of(one.source)
-                    )
-                    if event.error is not None:
-                        report.fetches.append(fetch)
+    answers: defaultdict[str, list[Fetch]] = defaultdict(list)
+    with app.polite() as client, Asking(asked, client) as asking:
+        for one, event in asking:
+            if not isinstance(event, Ended):
+                fetch = _stored(app, event, report)
+                answers[one.entry].append(fetch)
+                on_progress(Progress(fetch, ended, len(asked)))
                 continue
-            fetch = _stored(app, one, event, report)
-            on_progress(Progress(fetch, ended, len(asked)))
+            ended += 1
+            silent = list(_closing(one, event.error, app.clock()))
+            report.fetches += silent if event.error else []
+            # What is recorded need not be asked again, so its papers are stored by now.
+            told = [*answers[one.entry], *silent]
+            app.store.sources.record(one.entry, told, app.clock(), timetable_of(one.source))
     return report.done()
 
 
-def _stored(app: App, one: Asked, fetch: Fetch, report: _Report) -> Fetch:
+def _stored(app: App, fetch: Fetch, report: _Report) -> Fetch:
     """What was stored of an answer; nothing, and a failure, where a source breaks its contract."""
     from digest.sources import FetchState  # noqa: PLC0415 -- needed to ingest only
 
     try:
-        stored = store(app, one.entry, one.source, fetch)
+        stored = app.store.papers.ingest(fetch.papers, app.clock())
     except (TypeError, ValueError, AttributeError) as error:
         note = f"gave papers that cannot be stored: {' '.join(str(error).split())[:200]}"
         fetch = replace(fetch, state=FetchState.FAILED, papers=(), validators=(), note=note)
-        stored = store(app, one.entry, one.source, fetch)
+        stored = app.store.papers.ingest((), app.clock())
     report.add(fetch, stored)
     return fetch
-
-
-def store(app: App, entry: str, source: Source, fetch: Fetch) -> Ingested:
-    """Store an answer's papers, and then that it came."""
-    from digest.sources.timetable import timetable_of  # noqa: PLC0415 -- needed to ingest only
-
-    now = app.clock()
-    stored = app.store.papers.ingest(fetch.papers, now)
-    app.store.sources.record(entry, fetch, now, timetable_of(source))
-    return stored
 
 
 def next_try(app: App, entry: Entry) -> datetime | None:
@@ -179,7 +171,7 @@ def _misconfigured(app: App, entry: Entry, report: _Report, now: datetime) -> No
 
     note = f"is wrong: {entry.problem}"
     fetch = Fetch(entry.name, entry.name, now.date(), FetchState.MISCONFIGURED, note=note)
-    app.store.sources.record(entry.name, fetch, now, HOURLY)
+    app.store.sources.record(entry.name, [fetch], now, HOURLY)
     report.failed.append(f"DIGEST_SOURCES: {entry.problem}")
 
 

@@ -280,6 +280,9 @@ def _one_edit(one: str, other: str) -> bool:
 
 
 def _folded(text: str) -> str:
-    spread = unicodedata.normalize("NFKD", text.casefold())
+    plain = text.casefold()
+    if plain.isascii():
+        return plain
+    spread = unicodedata.normalize("NFKD", plain)
     # Only marks on Latin, Greek and Cyrillic letters: in other scripts they are the letters.
     return unicodedata.normalize("NFC", "".join(c for c in spread if not "\u0300" <= c <= "\u036f"))

@@ -58,6 +58,7 @@ def consider(
     found = match(papers, [profile for reader in readers for profile in reader.profiles], now=now)
     sent = app.store.deliveries.ledger([reader.number for reader in readers], now - 2 * reach)
     incomplete = _incomplete(app, now)
+    works = app.store.papers.same_works()
     considered, position = [], 0
     for reader in readers:
         matches = found[position : position + len(reader.profiles)]
@@ -69,6 +70,8 @@ def consider(
             for packed in sent.get(reader.number, ())
             for number in Selection.unpack(packed).papers
         }
+        if works:  # what was sent as one paper counts as sent of all that it is or was one with
+            already |= {other for number in already for other in works.get(number, ())}
         selection = select(
             reader,
             window,

@@ -193,6 +193,8 @@ _INVISIBLE_OR_CONTROL = {**_CONTROL, **_INVISIBLE}
 
 def tidy_text(text: str, limit: int = MAX_TEXT) -> str:
     """One line of NFC text without controls, at most `limit` characters, cut at a word."""
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return " ".join(text.split())  # most texts are, and need no more
     head = text[: limit * 4]
     encodable = head.encode("utf-8", "replace").decode("utf-8")
     clean = " ".join(

@@ -22,7 +22,7 @@ from digest.papers import Author, Listing, ListingKind, Paper, PaperId, Signals
 from digest.store import Store, open_store
 from digest.store.deliveries import Delivery, Excluded, Prepared
 from digest.store.outbox import Recovered
-from digest.store.papers import pack, unpack
+from digest.store.packing import pack, unpack
 from digest.store.tables import from_micros, metadata, to_micros
 from subscribers.profile import Layout, Order, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import Connection, delete, insert, select
@@ -53,7 +54,7 @@ def catalogue(connection: Connection, papers: Iterable[Paper]) -> None:
     held, facets = _held(connection, sorted(entered))
     rows, gone, fresh, dropped = [], [], [], []
     for number, paper in entered.items():
-        place, text = place_of(paper.announced_on, number), " ".join(sorted(set(_words_of(paper))))
+        place, text = place_of(paper.announced_on, number), " ".join(sorted(_words_of(paper)))
         if held.get(number) != (place, text):
             # Deleted and made anew, because triggers carry both over into the index of words.
             gone += [number] if number in held else []
@@ -108,26 +109,35 @@ def _facets_of(paper: Paper) -> Iterator[tuple[str, str, date]]:
             yield "organization", paper.organization, listing.day
 
 
-def _words_of(paper: Paper) -> Iterator[str]:
+def _words_of(paper: Paper) -> set[str]:
+    found: set[str] = set()
     for text in (paper.title, paper.abstract or paper.summary):
         # Each different piece once: where it stands does not matter here.
         for piece in set(scanner(text).findall(text)):
-            for word_, written, _, _ in parts(piece):
-                yield _safe(word_)
-                yield _safe(written.casefold())
+            found.update(_of_piece(piece))
     for author in paper.authors:
-        named = f"{author.name} {author.orcid.rpartition('/')[2]} {author.semantic_scholar}"
-        for part in {*name_parts(author.name), *name_parts(named)}:
-            yield _safe(f"a:{part}")
+        names = [author.name]
+        if author.orcid or author.semantic_scholar:
+            names.append(
+                f"{author.name} {author.orcid.rpartition('/')[2]} {author.semantic_scholar}"
+            )
+        found.update(_safe(f"a:{part}") for name in names for part in name_parts(name))
         if author.semantic_scholar:
-            yield "a:s2"
-    yield from (_safe(f"o:{word}") for word in words(paper.organization))
-    yield from (_safe(f"c:{category.casefold()}") for category in categories(paper))
-    for listing in paper.listings:
-        for name in (listing.source, listing.label):
-            yield _safe(f"s:{plain(name).casefold()}")
-    for name_ in (paper.id, *paper.aliases):
-        yield _safe(f"i:{str(name_).casefold()}")
+            found.add("a:s2")
+    found.update(_safe(f"o:{word}") for word in words(paper.organization))
+    found.update(_safe(f"c:{category.casefold()}") for category in categories(paper))
+    sources = {name for one in paper.listings for name in (one.source, one.label)}
+    found.update(_safe(f"s:{plain(name).casefold()}") for name in sources)
+    found.update(_safe(f"i:{str(name).casefold()}") for name in (paper.id, *paper.aliases))
+    return found
+
+
+@lru_cache(maxsize=1 << 15)
+def _of_piece(piece: str) -> tuple[str, ...]:
+    """The words of one piece of a text, folded and as written: most texts share most of them."""
+    return tuple({
+        _safe(one) for word, written, _, _ in parts(piece) for one in (word, written.casefold())
+    })  # fmt: skip
 
 
 def title_words(paper: Paper) -> set[str]:

@@ -21,9 +21,9 @@ from digest.store.incoming import (
     SIGNAL,
     Incoming,
     Ingested,
-    Merging,
     unseen,
 )
+from digest.store.merging import Merging
 from digest.store.packing import stored
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 
 from digest.sources import Validator
 from digest.sources.timetable import Known, after
@@ -67,25 +67,19 @@ class Sources:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, entry: str, fetch: Fetch, now: datetime, timetable: Timetable) -> None:
-        """Keep an answer, when its day is due again, and what to ask with then.
+    def record(
+        self, entry: str, fetches: Sequence[Fetch], now: datetime, timetable: Timetable
+    ) -> None:
+        """Keep answers, when their days are due again, and what to ask with then.
 
-        Call it once the papers of the answer are stored: a validator that outlived its papers
-        would hide them for ever. A day that was answered fully stays so, whatever comes later.
+        Call it once their papers are stored: a validator that outlived its papers would hide
+        them for ever. A day that was answered fully stays so, whatever comes later.
         """
-        where = (
-            (FETCH.c.entry == entry) & (FETCH.c.source == fetch.source) & (FETCH.c.day == fetch.day)
-        )
+        if not fetches:
+            return
         with self._database.write() as connection:
-            before = connection.execute(select(FETCH).where(where)).first()
-            values = _newest(fetch, now, before, timetable) | _best(fetch, now, before)
-            if before is None:
-                about = {"entry": entry, "source": fetch.source, "day": fetch.day}
-                connection.execute(insert(FETCH).values(**about, **values))
-            else:
-                connection.execute(update(FETCH).where(where).values(**values))
-            if fetch.state.complete:
-                _keep(connection, entry, fetch.validators, now)
+            for fetch in fetches:
+                _record(connection, entry, fetch, now, timetable)
 
     def answers(self, since: date, entries: Sequence[str] = ()) -> list[Answer]:
         """The answers for list days from `since` on, newest day first; of these entries or all."""
@@ -148,6 +142,21 @@ class Sources:
                 return
         with self._database.write() as connection:
             connection.execute(delete(VALIDATOR).where(VALIDATOR.c.kept_at < before))
+
+
+def _record(
+    connection: Connection, entry: str, fetch: Fetch, now: datetime, timetable: Timetable
+) -> None:
+    about = {"entry": entry, "source": fetch.source, "day": fetch.day}
+    where = and_(*(FETCH.c[key] == value for key, value in about.items()))
+    before = connection.execute(select(FETCH).where(where)).first()
+    values = _newest(fetch, now, before, timetable) | _best(fetch, now, before)
+    if before is None:
+        connection.execute(insert(FETCH).values(**about, **values))
+    else:
+        connection.execute(update(FETCH).where(where).values(**values))
+    if fetch.state.complete:
+        _keep(connection, entry, fetch.validators, now)
 
 
 def _newest(

@@ -123,9 +123,7 @@ class PaperRow(SQLModel, table=True):
     comments: int | None = None
     stars: int | None = None
     signals_at: datetime | None = Field(sa_column=Column(Instant))
-    merged_into: int | None = Field(
-        sa_column=Column(Key, ForeignKey("paper.id", ondelete="SET NULL"), index=True)
-    )
+    merged_into: int | None = Field(sa_column=Column(BigInteger, index=True))
 
 
 class MergeRow(SQLModel, table=True):

@@ -10,8 +10,8 @@ from alembic import op
 from digest.store.incoming import title_hash
 from digest.store.tables import Instant, Key
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -23,10 +23,7 @@ _CHUNK = 1_000
 
 def upgrade() -> None:
     """Make the three tables anew with what is in them, and the table of merges."""
-    integer = "INTEGER" if op.get_bind().dialect.name == "sqlite" else "BIGINT"
-    op.execute(  # SQLite adds no constraint to a table, but takes one with a column
-        f"ALTER TABLE paper ADD COLUMN merged_into {integer} REFERENCES paper(id) ON DELETE SET NULL"
-    )
+    op.add_column("paper", sa.Column("merged_into", sa.BigInteger(), nullable=True))
     op.create_index("ix_paper_merged_into", "paper", ["merged_into"], unique=False)
     op.add_column("record", sa.Column("title", sa.BigInteger(), nullable=True))
     _hash_titles()
@@ -68,14 +65,10 @@ def _hash_titles() -> None:
         .limit(_CHUNK)
     ).all():
         hashes = [
-            {"b_id": row.id, "title": title_hash(json.loads(row.body)["title"])} for row in rows
+            {"b_id": row.id, "hash": title_hash(json.loads(row.body)["title"])} for row in rows
         ]
-        connection.execute(
-            sa.update(record)
-            .where(record.c.id == sa.bindparam("b_id"))
-            .values(title=sa.bindparam("title")),
-            hashes,
-        )
+        one = sa.update(record).where(record.c.id == sa.bindparam("b_id"))
+        connection.execute(one.values(title=sa.bindparam("hash")), hashes)
         last = rows[-1].id
 
 
