@@ -239,7 +239,7 @@ def test_a_source_that_failed_is_told(house: House) -> None:
 
 
 def record(house: House, source: str, fetch: Fetch) -> None:
-    house.app.store.sources.record(source, fetch, NOW, Steady())
+    house.app.store.sources.record(source, [fetch], NOW, Steady())
 
 
 @pytest.mark.parametrize(
