@@ -116,7 +116,8 @@ class Subscriber:
     """An address on a list, and everything it asked for. Instants are aware and UTC.
 
     `number` is the store's own, 0 while not stored; `public_id` (64 random bits, 13 characters
-    of base32) is what links carry. `came_from` says in words where the address signed up.
+    of base32) is what links carry. `came_from` says in words where the address signed up,
+    `left_because` why it left, where somebody said so.
     `synonyms` are the reader's own additions to what is offered: `MoE = mixture of experts`.
     """
 
@@ -135,6 +136,7 @@ class Subscriber:
     synonyms: tuple[str, ...] = ()
     quiet_notes: bool = True
     came_from: str = ""
+    left_because: str = ""
     created_at: datetime | None = None
     confirmed_at: datetime | None = None
     paused_until: datetime | None = None

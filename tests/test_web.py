@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import socket
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
@@ -168,6 +169,59 @@ class TestLeaving:
         assert re.findall(r'action="([^"]*)"', page) == [path]
         assert "Done" in house.site.post(path, do="leave").text
         assert house.status() is Status.UNSUBSCRIBED
+
+    @pytest.mark.parametrize(
+        ("kind", "body"),
+        [
+            ("application/x-www-form-urlencoded", b"List-Unsubscribe=One-Click"),
+            (
+                "multipart/form-data; boundary=---FormBoundaryjWmhtjORrn",
+                MULTIPART.replace(b"--b1", b"-----FormBoundaryjWmhtjORrn"),
+            ),
+        ],
+        ids=["8.1", "8.2"],
+    )
+    @pytest.mark.parametrize("in_pieces", [False, True])
+    def test_the_requests_of_rfc_8058_byte_by_byte(
+        self, house: House, kind: str, body: bytes, *, in_pieces: bool
+    ) -> None:
+        length = b"Transfer-Encoding: chunked" if in_pieces else b"Content-Length: %d" % len(body)
+        sent = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if in_pieces else body
+        request = (b"POST %b HTTP/1.1\r\nHost: uni.example\r\nContent-Type: %b\r\n%b\r\n\r\n%b") % (
+            house.path(Purpose.UNSUBSCRIBE).encode(),
+            kind.encode(),
+            length,
+            sent,
+        )
+        with socket.create_connection(("127.0.0.1", house.site.port), timeout=20) as line:
+            line.sendall(request)
+            status = line.makefile("rb").readline()
+        assert status.startswith(b"HTTP/1.1 200 ")
+        assert house.status() is Status.UNSUBSCRIBED
+
+    def test_leaving_one_list_is_not_leaving_another(self, house: House) -> None:
+        store = house.app.store.subscribers
+        other = store.add(replace(house.reader, list_name="other"), NOW)
+        house.site.ask("POST", house.path(Purpose.UNSUBSCRIBE), ONE_CLICK)
+        assert house.status() is Status.UNSUBSCRIBED
+        assert store.by_number(other.number).status is Status.ACTIVE
+        assert store.by_number(other.number).address == house.reader.address
+
+    def test_one_question_that_nobody_has_to_answer(self, house: House) -> None:
+        path = house.path(Purpose.UNSUBSCRIBE)
+        page = house.site.post(path, do="leave").text
+        assert "Why, if you like to say?" in page
+        assert "Thank you" in house.site.post(path, do="tell", why="many", was="").text
+        assert house.reader.left_because == "Too many papers"
+        house.site.post(path, do="tell", why="<b>", was="")
+        assert house.reader.left_because == "Too many papers"
+        house.site.post(path, do="undo", was="")
+        assert (house.status(), house.reader.left_because) == (Status.ACTIVE, "")
+
+    def test_the_question_makes_nobody_leave(self, house: House) -> None:
+        before = house.reader
+        house.site.post(house.path(Purpose.UNSUBSCRIBE), do="tell", why="many")
+        assert house.reader == before
 
     def test_leaving_twice_is_leaving(self, house: House) -> None:
         path = house.path(Purpose.UNSUBSCRIBE)

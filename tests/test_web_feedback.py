@@ -142,6 +142,16 @@ def numbers(mail: Mail) -> tuple[int, ...]:
     return tuple(pick.paper for pick in Selection.unpack(delivery.selection).picks)
 
 
+def test_the_one_link_of_the_text_part_has_both_buttons(mail: Mail) -> None:
+    path = f"/f/{mail.token}?p=1"
+    assert buttons(mail.site.get(path)) == ["Save", "Not for me"]
+    page = mail.site.post(path, do="not")
+    assert list(mail.said().values()) == [Verdict.NOT_FOR_ME]
+    assert buttons(page)[:2] == ["Undo", "Save it instead"]
+    mail.site.post(path, do="save")
+    assert list(mail.said().values()) == [Verdict.SAVE]
+
+
 def test_the_other_word_takes_its_place(mail: Mail) -> None:
     mail.say(do="save")
     assert "Not for me after all" in buttons(mail.site.get(mail.path(do="not")))
@@ -213,7 +223,7 @@ def test_what_was_not_offered_changes_nothing(mail: Mail, fields: dict[str, str]
 
 @pytest.mark.parametrize(
     "query",
-    ["", "?p=1", "?do=save", "?p=0&do=save", "?p=3&do=save", "?p=1&do=delete", "?p=²&do=save"],
+    ["", "?do=save", "?p=0&do=save", "?p=3&do=save", "?p=1&do=delete", "?p=²&do=save"],
 )
 def test_a_link_that_names_no_paper_says_so(mail: Mail, query: str) -> None:
     path = f"/f/{mail.token}{quote(query, safe='?&=')}"

@@ -172,6 +172,8 @@ def show(address: Address, *, as_json: AsJson = False) -> None:
         return
     typer.echo(f"{reader.address}" + (f" ({reader.name})" if reader.name else ""))
     typer.echo(f"  {reader.status.value}, {_rhythm(reader)}; {_next(reader, now)}")
+    if reader.left_because:
+        typer.echo(f"  said on leaving: {reader.left_because}")
     if never:
         typer.echo(f"  SUPPRESSED since {never.since:%Y-%m-%d}, never written to: {never.reason}")
     for profile in reader.profiles:
@@ -378,6 +380,7 @@ def _described(reader: Subscriber, never: Suppression | None = None) -> dict[str
         "name": reader.name,
         "list": reader.list_name,
         "status": reader.status.value,
+        "left_because": reader.left_because,
         "keywords": [profile.text for profile in reader.profiles if profile.text],
         "limit": reader.profiles[0].limit if reader.profiles else DEFAULT_LIMIT,
         "cadence": schedule.cadence.value,

@@ -6,7 +6,7 @@ import base64
 import secrets
 from dataclasses import asdict, fields, replace
 from datetime import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, CursorResult, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -40,6 +40,8 @@ _COLUMNS = (
     "last_day",
 )
 _PLAIN = ("summaries", "figures", "language", "quiet_notes", "came_from")
+_LATER: Final = {"left_because": ""}
+"""What rows of earlier versions do not have, and what it is there."""
 _TUPLES = ("muted_words", "muted_authors", "synonyms")
 
 
@@ -247,7 +249,7 @@ def _values(subscriber: Subscriber) -> dict[str, Any]:
     values = {name: getattr(subscriber, name) for name in _COLUMNS}
     schedule = subscriber.schedule
     values["preferences"] = {
-        **{name: getattr(subscriber, name) for name in _PLAIN},
+        **{name: getattr(subscriber, name) for name in (*_PLAIN, *_LATER)},
         **{name: list(getattr(subscriber, name)) for name in _TUPLES},
         "layout": subscriber.layout.value,
         "schedule": {
@@ -273,6 +275,7 @@ def subscriber_of(row: Row[Any]) -> Subscriber:
     schedule = kept["schedule"]
     stored: dict[str, Any] = {name: getattr(row, name) for name in _COLUMNS}
     stored |= {name: kept[name] for name in _PLAIN}
+    stored |= {name: kept.get(name, usual) for name, usual in _LATER.items()}
     stored |= {name: tuple(kept.get(name, ())) for name in _TUPLES}
     return Subscriber(
         number=row.id,

@@ -47,14 +47,17 @@ COMMON: Final = STOP_WORDS | frozenset(_SAYS_NOTHING.split())
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A paper of a mail: whose mail, its place in it, and what the link would say of it."""
+    """A paper of a mail: whose mail, its place in it, and what the link would say of it.
+
+    The text part of a mail has one link for both verdicts: there `verdict` is None.
+    """
 
     reader: Subscriber
     paper: Paper
     pick: Pick
     place: int
     delivery: int
-    verdict: Verdict
+    verdict: Verdict | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,11 @@ def feedback_routes(app: App, pages: Pages) -> APIRouter:
 
     def answer(asked: Asked, token: str, *, was: str = "") -> HTMLResponse:
         known = app.store.feedback.on(asked.reader.number, asked.paper.number)
-        verb = "save" if asked.verdict is Verdict.SAVE else "not"
+        verb = next((verb for verb, one in VERDICTS.items() if one is asked.verdict), "")
         return pages.page(
             "feedback.html",
             private=True,
-            action=f"/f/{token}?p={asked.place}&do={verb}",
+            action=f"/f/{token}?p={asked.place}" + (f"&do={verb}" if verb else ""),
             paper=asked.paper,
             authors=authors_line(asked.paper.authors),
             asked=asked.verdict,
@@ -128,14 +131,14 @@ def asked_for(app: App, request: Request, token: str) -> Asked:
         raise LinkError("The mail it stands in is not kept any more.") from error
     picks = Selection.unpack(delivery.selection).picks
     number = int(place) if place.isdecimal() and len(place) < SHORTEST else 0
-    if not 1 <= number <= len(picks) or do not in VERDICTS:
+    if not 1 <= number <= len(picks) or do not in {"", *VERDICTS}:
         raise LinkError("It names no paper of that mail. Open it again from the mail.")
     pick = picks[number - 1]
     papers = app.store.papers.by_numbers([pick.paper])
     if pick.paper not in papers:
         raise LinkError("The paper it names is not kept any more.")
     paper = papers[pick.paper]
-    return Asked(reader, paper, pick, number, delivery.number, VERDICTS[do])
+    return Asked(reader, paper, pick, number, delivery.number, VERDICTS.get(do))
 
 
 def mutable_words(asked: Asked) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ sends it, because the token is the permission; there are no cookies and no sessi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
 from starlette.responses import HTMLResponse  # noqa: TC002 -- FastAPI reads the annotation
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from digest.app import App
 
 Posted = Annotated[Form, Depends(form)]
+WHY: Final = {
+    "many": "Too many papers",
+    "few": "Too few papers",
+    "wrong": "Not the right papers",
+    "elsewhere": "I read them elsewhere",
+    "never": "I never asked for this",
+    "other": "Something else",
+}
+"""The one question, which nobody has to answer."""
 
 
 def leave_routes(app: App, pages: Pages) -> APIRouter:
@@ -35,6 +45,8 @@ def leave_routes(app: App, pages: Pages) -> APIRouter:
             "has_left": has_left,
             "list_name": app.settings.sender_name,
             "was": "",
+            "reasons": WHY,
+            "is_told": False,
             **more,
         }
         return pages.page("unsubscribe.html", private=True, **values)
@@ -52,11 +64,21 @@ def leave_routes(app: App, pages: Pages) -> APIRouter:
             now = app.clock()
             reader = change(reader.number, lambda current: _back(current, posted["was"], now))
             return leaving(reader, token, has_returned=True)
+        if posted["do"] == "tell":
+            reader = change(reader.number, lambda current: _told(current, posted["why"]))
+            return leaving(reader, token, was=posted["was"], is_told=True)
         was = _status_word(reader) or posted["was"]
         reader = change(reader.number, lambda current: current.unsubscribe())
         return leaving(reader, token, was=was)
 
     return routes
+
+
+def _told(reader: Subscriber, why: str) -> Subscriber:
+    """The reader with the reason for leaving; nothing changes for who is still here."""
+    if reader.status is not Status.UNSUBSCRIBED or why not in WHY:
+        return reader
+    return replace(reader, left_because=WHY[why])
 
 
 def _status_word(reader: Subscriber) -> str:
@@ -70,6 +92,7 @@ def _back(reader: Subscriber, was: str, now: datetime) -> Subscriber:
     """Undo leaving; a pause that was running goes on. Who never confirmed does not come in here."""
     if reader.status is not Status.UNSUBSCRIBED or reader.confirmed_at is None:
         return reader
+    reader = replace(reader, left_because="")
     if was == "paused":
         return reader.pause(None, now)
     try:
