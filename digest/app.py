@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from digest.brand import Brand
     from digest.channels import Channel
     from digest.render import Renderer
     from digest.settings import Settings
@@ -52,12 +53,9 @@ class App:
     @cached_property
     def renderer(self) -> Renderer:
         """Its templates, compiled."""
-        from digest.render import Brand, Renderer  # noqa: PLC0415 -- slow, needed to send only
+        from digest.render import Renderer  # noqa: PLC0415 -- slow, needed to send only
 
-        settings = self.settings
-        sender = ", ".join(filter(None, (settings.sender_name, settings.postal_address)))
-        brand = Brand(settings.brand, sender, settings.contact, settings.sender_name)
-        return Renderer(brand, settings.templates)
+        return Renderer(brand_of(self.settings), self.settings.templates)
 
     @cached_property
     def synonyms(self) -> tuple[str, ...]:
@@ -148,6 +146,23 @@ class _Clock:
     def sleep(self, seconds: float) -> None:
         """Let that many seconds pass."""
         self._app.sleep(seconds)
+
+
+def brand_of(settings: Settings) -> Brand:
+    """Who its mails are from, in words and colours."""
+    from digest.brand import DARK, LIGHT, Brand, coloured  # noqa: PLC0415 -- needed to send only
+
+    light, dark = coloured(LIGHT, DARK, settings.colours, settings.mark_colours)
+    return Brand(
+        name=settings.brand,
+        sender=", ".join(filter(None, (settings.sender_name, settings.postal_address))),
+        contact=settings.contact,
+        sender_name=settings.sender_name,
+        foot=settings.foot,
+        thanks=settings.thanks,
+        light=light,
+        dark=dark,
+    )
 
 
 def utc_now() -> datetime:

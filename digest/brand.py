@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,10 @@ def coloured(
     if mark:
         light, dark = replace(light, mark=mark[0]), replace(dark, mark=mark[1])
     return light, dark
+
+
+LEAST_CONTRAST: Final = 4.5
+"""What text needs against its background (WCAG 2.2, 1.4.3)."""
 
 
 def contrast(one: str, other: str) -> float:

@@ -185,9 +185,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Reckoning is for numbers; texts are joined with ~."""
         for number in (left, right):
             if not isinstance(number, int | float) or abs(number) > _LARGEST:
-                raise SecurityError(
-                    f"{operator} is for numbers up to {_LARGEST:,}; texts join by ~"
-                )
+                raise SecurityError(f"{operator} is for numbers only; join texts with ~")
         if operator == "**":
             raise SecurityError("there is no ** here")
         return super().call_binop(context, operator, left, right)

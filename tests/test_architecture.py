@@ -22,17 +22,18 @@ LONGEST: Final = {"digest": 500, "subscribers": 500, "bench": 500, "tests": 800}
 
 # From the ground up: a room imports from its own storey and from those below.
 STOREYS: Final = (
-    {"digest", "digest.errors"},
+    {"digest", "digest.errors", "digest.brand"},
     {"digest.settings", "digest.advice", "digest.pace"},
     {"digest.papers", "digest.merge", "digest.tags", "digest.tex", "subscribers"},
     {"digest.match", "digest.learn", "digest.phrases", "digest.language", "digest.cite"},
     {"digest.selection", "digest.repairs"},
     {"digest.volume", "digest.misses"},
-    {"digest.compose", "digest.cards", "digest.notes", "digest.brand", "digest.columns"},
+    {"digest.compose", "digest.cards", "digest.notes", "digest.columns"},
     {"digest.sandbox", "digest.mail"},
     {"digest.parts", "digest.stencil"},
-    {"digest.render"},
-    {"digest.fragments"},
+    {"digest.render", "digest.contrast"},
+    {"digest.fragments", "digest.specimens"},
+    {"digest.proof"},
     {"digest.smtp", "digest.channels", "digest.sources", "digest.store", "digest.bounces"},
     {"digest.pool"},
     {"digest.delivery"},
@@ -85,6 +86,9 @@ PURE: Final = (
     "digest.parts",
     "digest.render",
     "digest.fragments",
+    "digest.specimens",
+    "digest.contrast",
+    "digest.proof",
     "digest.mail",
     "subscribers",
 )

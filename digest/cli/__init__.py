@@ -25,6 +25,7 @@ from digest.cli import (
     sender,
     setup,
     sources,
+    templates,
     work,
 )
 from digest.cli.examples import example
@@ -166,6 +167,7 @@ app.command(
         "paper-digest preview ada@example.org --out previews",
     )
 )(look.preview)
+app.add_typer(templates.app, name="templates")
 app.add_typer(issues.app, name="issues")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(bounces.bounces, name="bounces")

@@ -62,6 +62,11 @@ class Settings:
     brand: str = "Paper Digest"
     postal_address: str = ""
     note: str = ""
+    colours: tuple[str, ...] = ()
+    mark_colours: tuple[str, ...] = ()
+    foot: str = ""
+    thanks: str = ""
+    language: str = "en"
     zone: str = "UTC"
     templates: Path | None = None
     synonyms: Path | None = None
@@ -132,6 +137,11 @@ def load(env: Mapping[str, str]) -> Settings:
         brand=values["DIGEST_BRAND"],
         postal_address=values["DIGEST_POSTAL_ADDRESS"] or "",
         note=values["DIGEST_NOTE"] or "",
+        colours=values["DIGEST_COLOURS"] or (),
+        mark_colours=values["DIGEST_MARK_COLOURS"] or (),
+        foot=values["DIGEST_FOOT"] or "",
+        thanks=values["DIGEST_THANKS"] or "",
+        language=values["DIGEST_LANGUAGE"],
         zone=values["DIGEST_ZONE"],
         templates=values["DIGEST_TEMPLATES"],
         synonyms=values["DIGEST_SYNONYMS"],

@@ -227,6 +227,37 @@ SETTINGS: Final = (
         values.line(LONGEST_NOTE),
     ),
     Setting(
+        "DIGEST_COLOURS",
+        "The colours of links and buttons in mails, in the light and in the dark.",
+        "two colours, as in #154C86 #93C3F5",
+        values.link_colours,
+    ),
+    Setting(
+        "DIGEST_MARK_COLOURS",
+        "The colours behind a reader's own words in mails, in the light and in the dark.",
+        "two colours, as in #FFEFA6 #4B4011",
+        values.mark_colours,
+    ),
+    Setting(
+        "DIGEST_FOOT",
+        "A line of your own at the foot of every mail.",
+        "one line of at most 300 characters",
+        values.line(300),
+    ),
+    Setting(
+        "DIGEST_THANKS",
+        "Whom every mail thanks at its foot, such as who pays for the server.",
+        "one line of at most 300 characters",
+        values.line(300),
+    ),
+    Setting(
+        "DIGEST_LANGUAGE",
+        "The language of readers who are added without one.",
+        "the code of a language, as en or de",
+        values.language,
+        default="en",
+    ),
+    Setting(
         "DIGEST_ZONE",
         "The time zone of readers who are added without one.",
         "a zone of the IANA database, as in Europe/Paris",

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
+from digest.brand import DARK, LEAST_CONTRAST, LIGHT, contrast
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -257,6 +259,48 @@ def number(least: int, most: int) -> Callable[[str], int]:
         return value
 
     return read
+
+
+def link_colours(text: str) -> tuple[str, str]:
+    """The colours of links and buttons, in the light and in the dark; both must be legible."""
+    light, dark = _two_colours(text)
+    for colour, scheme, name in ((light, LIGHT, "light"), (dark, DARK, "dark")):
+        for background in (scheme.page, scheme.mark, scheme.note):
+            _legible(colour, background, name)
+        _legible(scheme.press, colour, name)
+    return light, dark
+
+
+def mark_colours(text: str) -> tuple[str, str]:
+    """The colours behind a reader's own words; what stands on them must be legible."""
+    light, dark = _two_colours(text)
+    for colour, scheme, name in ((light, LIGHT, "light"), (dark, DARK, "dark")):
+        for ink in (scheme.ink, scheme.body, scheme.link):
+            _legible(ink, colour, name)
+    return light, dark
+
+
+def _two_colours(text: str) -> tuple[str, str]:
+    found = re.fullmatch(r"(#[0-9A-Fa-f]{6})[ ,]+(#[0-9A-Fa-f]{6})", text)
+    if not found:
+        raise ValueError
+    return found[1].upper(), found[2].upper()
+
+
+def _legible(colour: str, background: str, scheme: str) -> None:
+    ratio = contrast(colour, background)
+    if ratio < LEAST_CONTRAST:
+        raise WantedError(
+            f"colours that can be read: {colour} on {background} in the {scheme} is {ratio:.1f}:1, "
+            f"and {LEAST_CONTRAST}:1 is the least"
+        )
+
+
+def language(text: str) -> str:
+    """The code of a language, as de; what there are no words in reads as English."""
+    if not re.fullmatch(r"[a-z]{2,3}(?:-[A-Za-z]{2})?", text):
+        raise ValueError
+    return text
 
 
 def folder(text: str) -> Path:
