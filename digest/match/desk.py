@@ -14,7 +14,7 @@ from scipy import sparse
 
 from digest.match.audience import IS_EVERYTHING, IS_TRENDING
 from digest.match.rows import Rows, points_of, ranges
-from digest.match.score import SUM_UNIT
+from digest.match.score import SUM_UNIT, learned_points
 from digest.match.trees import Trees
 
 if TYPE_CHECKING:
@@ -85,6 +85,9 @@ class Desk:
         self._everything = (flags & IS_EVERYTHING) > 0
         self._trending = (flags & IS_TRENDING) > 0
         self._excludes = np.frombuffer(bytes(programs.excludes), dtype=np.uint8) > 0
+        self._learned = _learned(audience, index) if audience.learned else None
+        self._learners = np.zeros(len(flags), dtype=bool)
+        self._learners[list(audience.learned)] = True
         self._most = _most_points(programs, strengths, rarities)
         single = np.array(programs.single, dtype=np.int64)
         self._is_tree = single < 0
@@ -127,13 +130,18 @@ class Desk:
         asked, light = self._with_trees(profile, programs)
         most = np.bincount(profile, weights=self._most[programs], minlength=end - start)
         trending, everything = self._trending[start:end], self._everything[start:end]
-        narrow = (most <= _NARROW) & ~trending
+        narrow = (most <= _NARROW) & ~trending & ~self._learners[start:end]
         wide = ~narrow & ~trending
         held = [
             self._best.of(totals, top)
-            for kind, heavy in ((narrow, self._narrow), (wide, self._wide))
-            for totals in self._totals(asked.of(kind), light, int(kind.sum()), heavy)
+            for totals in self._totals(asked.of(narrow), light, int(narrow.sum()), self._narrow)
         ]
+        done = 0
+        rows = start + np.flatnonzero(wide)
+        for totals in self._totals(asked.of(wide), light, len(rows), self._wide):
+            self._reorder(totals, rows[done : done + len(totals)])
+            held.append(self._best.of(totals, top))
+            done += len(totals)
         held += [
             self._best.trending(totals, top)
             for totals in self._totals(
@@ -210,6 +218,24 @@ class Desk:
                 flat[self._cells(tile, light, tile.excluded)[0]] = 0
             yield totals
 
+    def _reorder(self, totals: Totals, rows: Ints) -> None:
+        """Add what was learned of each profile's reader to the papers its keywords found."""
+        if self._learned is None or not self._learners[rows].any():
+            return
+        words, weights = self._learned
+        sums = (weights[rows] @ words).tocoo()
+        column = self._best.column_of[sums.col]
+        there = totals[sums.row, column] > 0
+        row, column = sums.row[there], column[there]
+        totals[row, column] = np.maximum(totals[row, column] + learned_points(sums.data[there]), 1)
+
+    def learned(self, row: int) -> Ints:
+        """What was learned adds to each paper, for one profile, in thousandths."""
+        if self._learned is None or not self._learners[row]:
+            return np.zeros(len(self._best.column_of), dtype=np.int64)
+        words, weights = self._learned
+        return learned_points((weights[[row]] @ words).toarray()[0])
+
     def _cells(self, tile: _Asked, light: Rows, kept: Mask) -> tuple[Ints, Places]:
         """Where in a tile some of its light rows fall, and their points."""
         rows = tile.row[kept]
@@ -217,6 +243,20 @@ class Desk:
         cells = ranges(light.first[rows], counts)
         begins = np.repeat(tile.profile[kept] * self._best.width, counts)
         return begins + light.indices[cells], light.points[cells]
+
+
+def _learned(audience: Audience, index: Index) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """Words x papers, and profiles x words: TF-IDF and weights, in whole numbers."""
+    known = index.tfidf.words
+    column_of = np.array([known.get(word, -1) for word in audience.words], dtype=np.int64)
+    pairs = [np.array(each, dtype=np.int64).reshape(-1, 2) for each in audience.learned.values()]
+    row = np.repeat(np.array([*audience.learned]), [len(each) for each in pairs])
+    word, weight = np.concatenate(pairs).T
+    kept = column_of[word] >= 0
+    weights = sparse.coo_array(
+        (weight[kept], (row[kept], column_of[word[kept]])), shape=(len(audience), len(known))
+    )
+    return index.words_by_papers, weights.tocsr()
 
 
 def _scored(strengths: sparse.csr_array, first: Ints, having: Ints, factor: Ints) -> Rows:

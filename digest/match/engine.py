@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import add
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from digest.match.learned import Learned
     from digest.match.ranking import Match
     from digest.match.reasons import Told
     from digest.papers import Paper
@@ -75,7 +77,9 @@ class Engine:
         self.index = Index(papers)
         self.size = len(papers)
         trends = [trend(paper, now) for paper in papers]
-        extra = [trend_points(paper, now) + fresh_points(paper, now) for paper in papers]
+        self.trend_points = [trend_points(paper, now) for paper in papers]
+        self.fresh_points = [fresh_points(paper, now) for paper in papers]
+        extra = list(map(add, self.trend_points, self.fresh_points))
         self.best = Best(extra, ranks(papers, trends))
         self.rarity = np.array([rarity(n, self.size) for n in range(self.size + 1)], dtype=np.int64)
         self._told: dict[tuple[str, int], tuple[Told, ...]] = {}
@@ -90,22 +94,29 @@ class Engine:
         return self._answered(self._desk(audience), top)
 
     def match(
-        self, profiles: Sequence[Profile], *, top: int | None = None
+        self,
+        profiles: Sequence[Profile],
+        *,
+        top: int | None = None,
+        learned: Sequence[Learned | None] | None = None,
     ) -> Iterator[Sequence[Match]]:
         """Per profile its matches, best first: all of them, or the best `top`.
 
-        Profiles are taken a few at a time as the answers are asked for; what a match says of
-        itself is found out when it is asked.
+        `learned` is what was learned of each profile's reader, where anything was. Profiles are
+        taken a few at a time as the answers are asked for; what a match says of itself is found
+        out when it is asked.
         """
-        for start in range(0, len(profiles) if self.size else 0, _PROFILES):
-            some = profiles[start : start + _PROFILES]
-            desk = self._desk(Audience(map(store, some)))
-            answer = self._answered(desk, self.size if top is None else top)
-            for n, profile in enumerate(some):
-                places, points = answer.row(n)
-                yield Ranking(self, desk, understood(profile.text), places, points)
         if not self.size:
             yield from ([] for _ in profiles)
+            return
+        liked = learned or [None] * len(profiles)
+        for start in range(0, len(profiles), _PROFILES):
+            some = list(zip(profiles, liked, strict=True))[start : start + _PROFILES]
+            desk = self._desk(Audience(store(profile, likes) for profile, likes in some))
+            answer = self._answered(desk, self.size if top is None else top)
+            for row, (profile, likes) in enumerate(some):
+                asked = understood(profile.text)
+                yield Ranking(self, desk, row, asked=asked, liked=likes, answer=answer)
 
     def told(self, line: Line, place: int) -> tuple[Told, ...]:
         """The reasons of a line that a paper fits; kept for the next reader with such a line."""

@@ -18,6 +18,7 @@ from digest.match.rows import ranges
 from digest.match.scan import Scan
 from digest.match.score import BODY, TITLE, strength
 from digest.match.stored import term
+from digest.match.tfidf import TfIdf
 from subscribers.finding import (
     Reading,
     categories,
@@ -63,6 +64,16 @@ class Index:
             reading = self._readings[place] = Reading(self.papers[place])
             reading.title, reading.body = (self.scan.text(2 * place + n) for n in (0, 1))
         return reading
+
+    @cached_property
+    def tfidf(self) -> TfIdf:
+        """What each word says of each paper."""
+        return TfIdf(self.scan)
+
+    @cached_property
+    def words_by_papers(self) -> sparse.csr_array:
+        """The same turned round, in whole numbers."""
+        return self.tfidf.whole()
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
-from digest.match.reasons import Reason, ReasonKind, together, trend_reason
-from digest.match.score import POINT
+from digest.match.reasons import Reason, ReasonKind, learned_reason, together, trend_reason
+from digest.match.score import POINT, Parts
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from digest.match.desk import Desk
-    from digest.match.engine import Engine
+    from digest.match.engine import Answer, Engine
+    from digest.match.learned import Learned
     from digest.match.stored import Understood
     from subscribers.tree import Line
 
@@ -42,6 +43,11 @@ class Match:
         return tuple(sorted(line.number for line in self._ranking.lines(self._place)[1:]))
 
     @property
+    def parts(self) -> Parts:
+        """What its score is made of."""
+        return self._ranking.parts(self._place, round(self.score * POINT))
+
+    @property
     def reasons(self) -> tuple[Reason, ...]:
         """Why it is there, best first; never empty."""
         return self._ranking.reasons(self._place)
@@ -57,15 +63,18 @@ class Ranking(Sequence[Match]):
         self,
         engine: Engine,
         desk: Desk,
+        row: int,
+        *,
         asked: Understood,
-        places: list[int],
-        points: list[int],
+        liked: Learned | None,
+        answer: Answer,
     ) -> None:
         self.engine = engine
         self._desk = desk
+        self._row = row
         self._asked = asked
-        self._places = places
-        self._points = points
+        self._liked = liked
+        self._places, self._points = answer.row(row)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -107,4 +116,19 @@ class Ranking(Sequence[Match]):
             return (trend_reason(self.engine.papers[place], self.engine.now),)
         told = [self.engine.told(line, place) for line in lines]
         # Only what is not there may have brought it in (a OR -b): then the line is the reason.
-        return together(told) or (Reason(ReasonKind.TERM, lines[0].text, "line"),)
+        found = together(told) or (Reason(ReasonKind.TERM, lines[0].text, "line"),)
+        if self._liked is None or self._learned[place] <= 0:
+            return found
+        like = self._liked.like(self.engine.index.tfidf.of(place))
+        return (*found, learned_reason(like)) if like else found
+
+    def parts(self, place: int, points: int) -> Parts:
+        """What the points of a paper are made of."""
+        trend, fresh = self.engine.trend_points[place], self.engine.fresh_points[place]
+        learned = int(self._learned[place])
+        relevance = points - trend - fresh - learned
+        return Parts(relevance / POINT, trend / POINT, fresh / POINT, learned / POINT)
+
+    @cached_property
+    def _learned(self) -> npt.NDArray[np.int64]:
+        return self._desk.learned(self._row)

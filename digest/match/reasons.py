@@ -144,6 +144,11 @@ def trend_reason(paper: Paper, now: datetime) -> Reason:
     return Reason(ReasonKind.TREND, f"new in {label}" if label else "new")
 
 
+def learned_reason(papers: int) -> Reason:
+    """For what was ranked higher by what was learned: "like 3 papers you saved"."""
+    return Reason(ReasonKind.LEARNED, f"like {papers} paper{'s' if papers > 1 else ''} you saved")
+
+
 def _since(paper: Paper, now: datetime) -> str:
     if paper.first_seen_at is None and paper.published_at is None:
         return ""

@@ -6,6 +6,8 @@
     share     = 1 / (words asked for together); a phrase counts double, and words that stand
                 side by side as they were typed count once more as a phrase
     rarity    = ln(1 + N / n) / ln(1 + N): n of the N papers at hand have the term; 1 is unique
+    learned   = 10 x the sum over the learned words of weight x TF-IDF, at most 3 either way;
+                it reorders what the keywords found, and brings nothing in
     strength  = 3 for the title, and 1, 1.5, 1.75 or 1.875 for one, two, three, more times in
                 the abstract; 3 for an author or an id, 2 for an organization, 0 for a filter
 
@@ -19,11 +21,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from subscribers.tree import And, Field, Floor, Node, Not, Or, Term, adjacent, runs, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
+
+    import numpy.typing as npt
 
     from digest.papers import Paper
     from subscribers.finding import Reading
@@ -42,6 +48,10 @@ _FIELD_STRENGTH: Final = {
 _COEFFICIENT_UNIT: Final = 1000
 SUM_UNIT: Final = _COEFFICIENT_UNIT * _STRENGTH_UNIT
 """What a sum of coefficient x rarity x strength is counted in, to a thousandth of a point."""
+LEARNED_SUM_UNIT: Final = 10_000_000
+"""What a sum of weight (in thousandths) x TF-IDF (in ten-thousandths) is counted in."""
+_LEARNED_UNIT: Final = 10
+_LEARNED_MOST: Final = 3 * POINT
 _TREND_HALF_LIFE_HOURS: Final = 48.0
 _FRESH_HALF_LIFE_HOURS: Final = 72.0
 _LEAST_HOURS: Final = 6.0
@@ -95,6 +105,13 @@ def trend_points(paper: Paper, now: datetime) -> int:
 def fresh_points(paper: Paper, now: datetime) -> int:
     """The freshness part of a score, in thousandths: half a point, halved every three days."""
     return round(POINT / 2 * math.exp2(-age(paper, now) / _FRESH_HALF_LIFE_HOURS))
+
+
+def learned_points(sums: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The learned part of scores, in thousandths, from sums of weight x TF-IDF in their units."""
+    points = np.rint(sums * (_LEARNED_UNIT * POINT / LEARNED_SUM_UNIT))
+    bounded: npt.NDArray[np.int64] = np.clip(points, -_LEARNED_MOST, _LEARNED_MOST).astype(np.int64)
+    return bounded
 
 
 def strength(term: Term, reading: Reading) -> int:

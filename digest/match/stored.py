@@ -11,7 +11,7 @@ Before them, in this order, where they apply:
 
     *                                    no keywords: every paper
     ~                                    the profile is ordered by trend
-    @310=unlearn<tab>-80=survey             learned interest: words and weights, in thousandths
+    @310=unlearn<tab>-80=survey             what was learned of the reader: weights and words
 
 An atom of text is its words, folded, with a blank between: `sparse attention`; a word that is
 found as written begins with =, the beginning of a word with ~; `title:` or `abstract:` stands
@@ -46,6 +46,7 @@ from subscribers.tree import (
 )
 
 if TYPE_CHECKING:
+    from digest.match.learned import Learned
     from subscribers.profile import Profile
 
 EVERYTHING: Final = "*"
@@ -55,7 +56,7 @@ _SIGNS: Final = {Form.FOLDED: "", Form.WRITTEN: "=", Form.PREFIX: "~"}
 _FORMS: Final = {"=": Form.WRITTEN, "~": Form.PREFIX}
 
 
-def store(profile: Profile) -> str:
+def store(profile: Profile, learned: Learned | None = None) -> str:
     """The stored form of a profile; lines with mistakes in them are passed over."""
     known = understood(profile.text)
     flags = []
@@ -63,6 +64,9 @@ def store(profile: Profile) -> str:
         flags = [EVERYTHING, TRENDING]
     elif profile.order is Order.TRENDING:
         flags = [TRENDING]
+    elif learned is not None and learned.weights:
+        weights = (f"{weight.thousandths}={weight.word}" for weight in learned.weights)
+        flags = [LEARNED + "\t".join(weights)]
     return "\n".join([*flags, *known.programs])
 
 
