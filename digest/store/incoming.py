@@ -85,7 +85,10 @@ def unseen(connection: Connection, incoming: Sequence[Incoming]) -> list[Incomin
 
 @dataclass(eq=False, slots=True)
 class Record:
-    """One record; `number` is 0 until it is stored, `said` is what it says now, if anything."""
+    """One record; `said` is what it says now, if anything.
+
+    `number` is 0 until it has a row; `stored` says that it had one before.
+    """
 
     source: str
     name: str
@@ -94,6 +97,7 @@ class Record:
     title: int | None = None
     said: Incoming | None = None
     rewritten: bool = False
+    stored: bool = False
 
     @property
     def spoken(self) -> Paper:

@@ -121,7 +121,9 @@ class Merging:
                 select(RECORD).where(RECORD.c.paper.in_(part)).order_by(RECORD.c.id)
             )
             for row in rows:
-                record = Record(row.source, row.name, unpack(row.body), row.id, row.title)
+                record = Record(
+                    row.source, row.name, unpack(row.body), row.id, row.title, stored=True
+                )
                 self._enter(self._groups[row.paper], record)
             pairs = self._connection.execute(
                 select(MERGE.c.kept, MERGE.c.lost).where(
@@ -202,8 +204,9 @@ class Merging:
             self._enter(kept, moving)
         lost.records = []
         kept.moved = kept.rewritten = True
+        kept.absorbed += lost.absorbed
+        lost.absorbed = []
         if lost.number:
-            lost.moved = True
             kept.absorbed.append(lost)
             self._log(kept, lost, why.value)
         return kept
@@ -211,7 +214,7 @@ class Merging:
     def _part_what_disagrees(self) -> None:
         """Part records that were one paper by what one of them no longer says."""
         for one in list(self._groups.values()):
-            if len(one.records) < 2 or not any(r.rewritten and r.number for r in one.records):  # noqa: PLR2004 -- one alone cannot disagree
+            if len(one.records) < 2 or not any(r.rewritten and r.stored for r in one.records):  # noqa: PLR2004 -- one alone cannot disagree
                 continue
             records = list(one.records)
             clusters = [[records[n] for n in apart] for apart in group(one.views)]
@@ -222,22 +225,27 @@ class Merging:
 
     def _part(self, whole: Group, leaving: list[Record], *, by_hand: bool) -> Group:
         """Take records out of a paper: into the one they came from, if that was another."""
-        names = {record.name for record in leaving}
-        row = self._connection.execute(
-            select(PAPER).where(PAPER.c.merged_into == whole.number, PAPER.c.name.in_(names))
-        ).first()
-        gone = Group(row.id, row) if row else Group()
+        gone = self._former(whole, {record.name for record in leaving})
         whole.records = [record for record in whole.records if record not in leaving]
         for record in leaving:
             self._enter(gone, record)
         whole.moved = gone.moved = whole.rewritten = gone.rewritten = True
-        if row:
-            self._groups[row.id] = gone
-        else:
+        if not gone.number:
             self._writing.create([gone])
-            self._groups[gone.number] = gone
+        self._groups[gone.number] = gone
         self._parted(whole, gone, by_hand=by_hand)
         return gone
+
+    def _former(self, whole: Group, names: set[str]) -> Group:
+        """The paper that records of these names were before they joined another, or a new one."""
+        for one in whole.absorbed:  # just now
+            if one.row is not None and one.row.name in names:
+                whole.absorbed.remove(one)
+                return one
+        row = self._connection.execute(
+            select(PAPER).where(PAPER.c.merged_into == whole.number, PAPER.c.name.in_(names))
+        ).first()
+        return Group(row.id, row) if row else Group()
 
     def _log(self, kept: Group, lost: Group, why: str) -> None:
         values = {"kept": kept.number, "lost": lost.number, "evidence": why}

@@ -100,7 +100,7 @@ class Writing:
 
     def _write_names(self, touched: Sequence[Group]) -> None:
         rewritten = [(one, record) for one, record in _each(touched) if record.rewritten]
-        known = [record.number for one, record in rewritten if one.row is not None]
+        known = [record.number for _, record in rewritten if record.stored]
         for part in chunks(known):
             self._connection.execute(delete(ALIAS).where(ALIAS.c.record.in_(part)))
         rows = [
@@ -131,7 +131,7 @@ class Writing:
             )
 
     def _write_listings(self, touched: Sequence[Group]) -> None:
-        stored = [record.number for one, record in _each(touched) if one.row and record.said]
+        stored = [record.number for _, record in _each(touched) if record.stored and record.said]
         known = set()
         for part in chunks(stored):
             rows = self._connection.execute(
