@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from digest.brand import Brand
     from digest.channels import Channel
+    from digest.dkim import Signer
     from digest.render import Renderer
     from digest.settings import Settings
     from digest.sources import Entry
@@ -77,6 +78,16 @@ class App:
         from subscribers.synonyms import thesaurus  # noqa: PLC0415
 
         return thesaurus(self.synonyms, reader.synonyms if reader else ())
+
+    @cached_property
+    def signer(self) -> Signer | None:
+        """What signs its mails, where it does so itself; raises SigningError for a bad key."""
+        settings = self.settings
+        if not settings.dkim_key:
+            return None
+        from digest.dkim import Signer, read_keys  # noqa: PLC0415 -- needed to sign only
+
+        return Signer(settings.dkim_domain, read_keys(settings.dkim_key, settings.dkim_selectors))
 
     @cached_property
     def channel(self) -> Channel:

@@ -17,6 +17,7 @@
         - RelayUnreachable        no connection, no TLS, no answer: try again later
         - RelayRefused            it answered and will not have us: somebody must act
       + MailboxError              the mailbox of what comes back cannot be read
+      + SigningError              a key mails cannot be signed with
       + TemplateError             a template that does not compile or render: file and line
 
 Foreign exceptions become one of these in the module that calls the library.
@@ -146,6 +147,12 @@ class RelayRefused(RelayError):
 
 class MailboxError(PaperDigestError):
     """The mailbox of what comes back cannot be read."""
+
+
+class SigningError(PaperDigestError):
+    """A key that mails cannot be signed with."""
+
+    exit_code = 2
 
 
 class TemplateError(PaperDigestError):

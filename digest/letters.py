@@ -56,7 +56,12 @@ class Letters:
         self._app = app
         self._readers: dict[int, Subscriber] = {}
         self._lock = threading.Lock()
-        _ = app.renderer, app.links, app.tags  # made here, and not by several threads at once
+        _ = (
+            app.renderer,
+            app.links,
+            app.tags,
+            app.signer,
+        )  # made here, and not by several threads at once
         self._day = _Day(app)
 
     def prepare(self, batch: Sequence[Delivery]) -> None:
@@ -73,8 +78,6 @@ class Letters:
 
     def build(self, delivery: Delivery) -> Outgoing:
         """The message of a delivery, built from what was frozen for it."""
-        from digest.mail import to_bytes  # noqa: PLC0415
-
         app, day = self._app, self._day
         reader = self._reader(delivery)
         if is_notice(delivery):
@@ -94,8 +97,7 @@ class Letters:
             issue=delivery.issue,
             tag=tag,
         )
-        sender = app.tags.envelope(app.settings.bounce_address, delivery.public_id)
-        return Outgoing(sender, reader.address, to_bytes(message), envid=tag)
+        return _signed(app, message, delivery)
 
     def _reader(self, delivery: Delivery) -> Subscriber:
         """Whose message it is; read once, because a delivery is built once."""
@@ -128,7 +130,7 @@ class _Day:
 
 def _notice(app: App, delivery: Delivery, reader: Subscriber) -> Outgoing:
     """The message of a notice: nobody is subscribed by it, so there is nothing to leave."""
-    from digest.mail import Letter, to_bytes  # noqa: PLC0415
+    from digest.mail import Letter  # noqa: PLC0415
 
     settings = app.settings
     tag = app.tags.tag(delivery.public_id)
@@ -147,8 +149,18 @@ def _notice(app: App, delivery: Delivery, reader: Subscriber) -> Outgoing:
         tag=tag,
         feedback_id=f"0:{reader.list_name}:{delivery.kind}:paperdigest",
     )
-    sender = app.tags.envelope(settings.bounce_address, delivery.public_id)
-    return Outgoing(sender, to, to_bytes(message), envid=tag)
+    return _signed(app, message, delivery)
+
+
+def _signed(app: App, message: Letter, delivery: Delivery) -> Outgoing:
+    """A letter as bytes, signed where we sign ourselves, and its envelope."""
+    from digest.mail import to_bytes  # noqa: PLC0415
+
+    raw = to_bytes(message)
+    if app.signer is not None:
+        raw = app.signer.sign(raw, message.date)
+    sender = app.tags.envelope(app.settings.bounce_address, delivery.public_id)
+    return Outgoing(sender, message.to, raw, envid=message.tag)
 
 
 def letter(

@@ -59,9 +59,12 @@ def message_id(delivery_public_id: str, domain: str) -> str:
 
 
 def to_bytes(letter: Letter) -> bytes:
-    """The complete message: CRLF lines of at most 998 bytes, 7-bit; text first, HTML last."""
+    """The complete message: CRLF lines of at most 998 bytes; text first, HTML last.
+
+    It is 7-bit unless the address is not: then it goes only where SMTPUTF8 is offered.
+    """
     boundary = f"=_{letter.message_id.strip('<>').partition('@')[0]}"
-    pieces = ["".join(_headers(letter, boundary)).encode("ascii")]
+    pieces = ["".join(_headers(letter, boundary)).encode()]
     for kind, body in (("plain", letter.text), ("html", letter.html)):
         head = (
             f"\r\n--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
@@ -98,7 +101,7 @@ def quoted_printable(text: str) -> bytes:
 def _headers(letter: Letter, boundary: str) -> Iterator[str]:
     yield _dated(letter.date)
     yield _from(letter.sender_name, letter.sender_address)
-    yield _line("To", _plain(letter.to))
+    yield _line("To", _address(letter.to))
     if letter.reply_to:
         yield _line("Reply-To", _plain(letter.reply_to))
     yield _line("Subject", encoded(letter.subject))
@@ -169,6 +172,13 @@ def encoded(text: str) -> str:
 def _plain(text: str) -> str:
     """Text that may stand in a header as it is; raises ValueError for anything else."""
     if _BAD.search(text) or not text.isascii():
+        raise ValueError(f"{text[:60]!r} cannot stand in a header")
+    return text
+
+
+def _address(text: str) -> str:
+    """An address; one beyond ASCII stays as it is, and only goes where SMTPUTF8 is (RFC 6532)."""
+    if _BAD.search(text):
         raise ValueError(f"{text[:60]!r} cannot stand in a header")
     return text
 

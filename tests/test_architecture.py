@@ -29,7 +29,7 @@ STOREYS: Final = (
     {"digest.selection", "digest.repairs"},
     {"digest.volume", "digest.misses"},
     {"digest.compose", "digest.cards", "digest.notes", "digest.columns"},
-    {"digest.sandbox", "digest.mail"},
+    {"digest.sandbox", "digest.mail", "digest.dkim"},
     {"digest.parts", "digest.stencil"},
     {"digest.render", "digest.contrast"},
     {"digest.fragments", "digest.specimens"},

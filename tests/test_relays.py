@@ -17,11 +17,13 @@ from digest.delivery import Sending, Sent, Unknown, send_all
 from digest.errors import RelayRefused, RelayUnreachable
 from digest.smtp.connection import Timing
 from digest.smtp.relay import Login, Relay, Relays
+from digest.store import open_store
 from digest.testing import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from digest.store import Store
 
@@ -29,6 +31,13 @@ OUTGOING = Outgoing(
     "digest@example.org", "ada@example.org", b"To: ada@example.org\r\n\r\nHello.\r\n"
 )
 QUICK = Timing(reply=0.5, dot=0.5)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A database in a file: what is written down is the same in both, and proved elsewhere."""
+    with open_store(f"sqlite:///{tmp_path / 'digest.db'}") as opened:
+        yield opened
 
 
 def send(  # noqa: PLR0917 -- what a sender has

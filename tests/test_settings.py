@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from digest.errors import SettingsError
+from digest.pace import Rate
 from digest.settings import SETTINGS, Settings, load, mask_url
 from digest.settings.values import OUR_SOURCES
 from digest.sources import known
@@ -51,6 +52,14 @@ def test_every_setting_is_read() -> None:
             "DIGEST_SMTP_URL": "smtp+starttls://relay.example.org:587?cafile=/etc/ca.pem",
             "DIGEST_SMTP_USER": "digest",
             "DIGEST_SMTP_PASSWORD": "s3cret",
+            "DIGEST_SMTP_TOKEN_COMMAND": "oauth2-token --account digest",
+            "DIGEST_SMTP_CONNECTIONS": "10",
+            "DIGEST_PACE": "14/second, 2000/day",
+            "DIGEST_DOMAIN_PACE": "Gmail.com 20/minute 500/hour, * 100/minute",
+            "DIGEST_DKIM_KEY": "-----BEGIN PRIVATE KEY-----\\nMC4=\\n-----END PRIVATE KEY-----",
+            "DIGEST_DKIM_SELECTOR": "d2026a, d2026e",
+            "DIGEST_DKIM_DOMAIN": "mail.example.org",
+            "DIGEST_ON_UNKNOWN": "resend",
             "DIGEST_HOSTNAME": "mx.example.org",
             "DIGEST_FROM": "Reading Group <digest@Example.ORG>",
             "DIGEST_CONTACT": "group@example.org",
@@ -83,6 +92,14 @@ def test_every_setting_is_read() -> None:
         smtp_url="smtp+starttls://relay.example.org:587?cafile=/etc/ca.pem",
         smtp_user="digest",
         smtp_password="s3cret",
+        smtp_token_command="oauth2-token --account digest",
+        smtp_connections=10,
+        relay_rates=(Rate(14, 1), Rate(2000, 86_400)),
+        domain_rates={"gmail.com": (Rate(20, 60), Rate(500, 3600)), "*": (Rate(100, 60),)},
+        on_unknown="resend",
+        dkim_key="-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----",
+        dkim_selectors=("d2026a", "d2026e"),
+        dkim_domain="mail.example.org",
         hostname="mx.example.org",
         sender_name="Reading Group",
         sender_address="digest@example.org",

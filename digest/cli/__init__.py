@@ -17,6 +17,7 @@ from digest.cli import (
     asking,
     bounces,
     deliveries,
+    dkim,
     editing,
     issues,
     look,
@@ -46,6 +47,7 @@ _ORDER: Final = (
     "send",
     "serve",
     "issues",
+    "dkim",
     "deliveries",
     "bounces",
     "suppressions",
@@ -169,6 +171,7 @@ app.command(
 )(look.preview)
 app.add_typer(templates.app, name="templates")
 app.add_typer(issues.app, name="issues")
+app.add_typer(dkim.app, name="dkim")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(bounces.bounces, name="bounces")
 app.add_typer(bounces.suppressions, name="suppressions")

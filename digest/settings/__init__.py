@@ -47,6 +47,9 @@ class Settings:
     relay_rates: tuple[Rate, ...] = ()
     domain_rates: Mapping[str, tuple[Rate, ...]] = field(default_factory=dict)
     on_unknown: str = "hold"
+    dkim_key: str = field(default="", repr=False)
+    dkim_selectors: tuple[str, ...] = ("digest",)
+    dkim_domain: str = ""
     bounce_address: str = ""
     bounces_url: str = field(default="", repr=False)
     bounces_user: str | None = field(default=None, repr=False)
@@ -123,6 +126,9 @@ def load(env: Mapping[str, str]) -> Settings:
         relay_rates=values["DIGEST_PACE"] or (),
         domain_rates=values["DIGEST_DOMAIN_PACE"] or {},
         on_unknown=values["DIGEST_ON_UNKNOWN"],
+        dkim_key=values["DIGEST_DKIM_KEY"] or "",
+        dkim_selectors=values["DIGEST_DKIM_SELECTOR"],
+        dkim_domain=values["DIGEST_DKIM_DOMAIN"] or address.rpartition("@")[2],
         bounce_address=values["DIGEST_BOUNCE_ADDRESS"] or address,
         bounces_url=values["DIGEST_BOUNCES_URL"] or "",
         bounces_user=values["DIGEST_BOUNCES_USER"],

@@ -106,6 +106,27 @@ SETTINGS: Final = (
         domain_rates,
     ),
     Setting(
+        "DIGEST_DKIM_KEY",
+        "Signs the mails (DKIM); leave it away where the relay does. Best kept in a file: "
+        "`paper-digest dkim new` makes it.",
+        "a private key in PEM, or several",
+        values.pem,
+        secret=True,
+    ),
+    Setting(
+        "DIGEST_DKIM_SELECTOR",
+        "The name its public half stands under in the DNS; of several keys, with commas between.",
+        "lower-case letters, digits and hyphens, as in d2026a",
+        values.selectors,
+        default="digest",
+    ),
+    Setting(
+        "DIGEST_DKIM_DOMAIN",
+        "The domain that signs; without it, the domain of DIGEST_FROM.",
+        "a domain, as in example.org",
+        values.matching(values.HOST),
+    ),
+    Setting(
         "DIGEST_ON_UNKNOWN",
         "What to do about a mail when the line broke after it was handed over: hold it and show "
         "it, resend it (somebody may get it twice) or drop it (its papers are offered again).",

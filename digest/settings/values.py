@@ -249,6 +249,22 @@ def line(longest: int) -> Callable[[str], str]:
     return read
 
 
+def pem(text: str) -> str:
+    r"""Private keys as PEM; in one line, their line ends may be written as \n."""
+    text = text.replace("\\n", "\n")
+    if not re.match(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s", text):
+        raise ValueError
+    return text
+
+
+def selectors(text: str) -> tuple[str, ...]:
+    """Names with commas between, each one that can stand in the DNS."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(map(LIST.fullmatch, names)) or len(set(names)) < len(names):
+        raise ValueError
+    return names
+
+
 def number(least: int, most: int) -> Callable[[str], int]:
     """A reader of whole numbers between two, both allowed."""
 
