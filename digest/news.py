@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from digest.app import App
     from digest.match import Match
+    from digest.match.learned import Learned
     from digest.papers import Paper
     from digest.selection import Miss, Selection
     from subscribers.subscriber import Subscriber
@@ -48,21 +50,24 @@ def consider(
 
     A reader that is not stored (number 0) has no ledger and looks at the last seven days.
     """
-    from digest.match import match  # noqa: PLC0415 -- needed where something is matched
+    from digest.match import Engine  # noqa: PLC0415 -- needed where something is matched
     from digest.selection import Selection, near_misses, select  # noqa: PLC0415
 
     last = app.store.deliveries.last_sent([reader.number for reader in readers])
     reach = max(reader.schedule.cadence.period for reader in readers) + GRACE
     today = now.date() + timedelta(days=1)  # a list may be dated tomorrow where the sun is ahead
     papers = app.store.papers.between((now - reach).date(), today)
-    found = match(papers, [profile for reader in readers for profile in reader.profiles], now=now)
+    liked = learned_of(app, readers, papers)
+    found = Engine(papers, now=now).match(
+        [profile for reader in readers for profile in reader.profiles],
+        learned=[liked.get(reader.number) for reader in readers for _ in reader.profiles],
+    )
     sent = app.store.deliveries.ledger([reader.number for reader in readers], now - 2 * reach)
     incomplete = _incomplete(app, now)
     works = app.store.papers.same_works()
-    considered, position = [], 0
+    considered = []
     for reader in readers:
-        matches = found[position : position + len(reader.profiles)]
-        position += len(reader.profiles)
+        matches = list(islice(found, len(reader.profiles)))
         since = None if kind == "welcome" else last.get(reader.number)
         window = _window(app, reader, papers, matches, since, now)
         already = {
@@ -87,6 +92,32 @@ def consider(
         misses = near_misses(reader, window, matches, selection, already=already)
         considered.append(Considered(reader, selection, window, misses))
     return considered
+
+
+def learned_of(
+    app: App, readers: Sequence[Subscriber], papers: Sequence[Paper]
+) -> dict[int, Learned]:
+    """What was learned of each reader who saved enough; `papers` are those of late."""
+    from digest.learn import LEAST_SAVED, Lessons  # noqa: PLC0415
+    from subscribers.feedback import Verdict  # noqa: PLC0415
+
+    verdicts: dict[int, dict[Verdict, list[int]]] = {}
+    for reader, said in app.store.feedback.of_all([one.number for one in readers]).items():
+        by_verdict: dict[Verdict, list[int]] = {verdict: [] for verdict in Verdict}
+        for each in said:
+            by_verdict[each.verdict].append(each.paper)
+        if len(by_verdict[Verdict.SAVE]) >= LEAST_SAVED:
+            verdicts[reader] = by_verdict
+    if not verdicts:
+        return {}
+    judged = {number for said in verdicts.values() for each in said.values() for number in each}
+    older = app.store.papers.by_numbers(judged - {paper.number for paper in papers})
+    lessons = Lessons([*papers, *(older[number] for number in sorted(older))])
+    learned = {
+        reader: lessons.learn(said[Verdict.SAVE], said[Verdict.NOT_FOR_ME])
+        for reader, said in verdicts.items()
+    }
+    return {reader: each for reader, each in learned.items() if each is not None}
 
 
 def _window(  # noqa: PLR0917 -- one question, many facts

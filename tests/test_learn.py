@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
+from digest.app import open_app
 from digest.learn import LEAST_SAVED, MOST_WORDS, Lessons
 from digest.match import Engine, ReasonKind
 from digest.match.learned import Learned, Weight
-from digest.papers import Paper, PaperId
+from digest.news import consider
+from digest.papers import Listing, Paper, PaperId
+from digest.selection import Pick, Selection
+from digest.settings import load
+from subscribers.feedback import Feedback, Verdict
 from subscribers.profile import Order, Profile
+from subscribers.subscriber import Subscriber
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 TOPICS = {
@@ -24,14 +35,19 @@ TOPICS = {
 def papers(each: int = 20) -> list[Paper]:
     """Papers of three topics that all speak of models; the first `each` are of robots."""
     chance = random.Random(5)  # noqa: S311 -- the same every time
-    made = []
+    made: list[Paper] = []
     for topic in TOPICS.values():
         for _ in range(each):
             words = [*chance.choices(topic.split(), k=12), "model", "learning", "we"]
             number = len(made) + 1
             title = f"A model of {words[0]} {number}"
             made.append(
-                Paper(PaperId("arxiv", f"2611.{number:05}"), title, " ".join(words), number=number)
+                Paper(
+                    PaperId("arxiv", f"2611.{number:05}"),
+                    title,
+                    abstract=" ".join(words),
+                    number=number,
+                )
             )
     return made
 
@@ -134,3 +150,33 @@ def test_readers_who_saved_nothing_are_not_touched_by_those_who_did() -> None:
     plain = [[(each.paper, each.score) for each in one] for one in engine.match(profiles)]
     assert mixed[0] == plain[0] != mixed[1]
     assert mixed[2] == plain[2]
+
+
+def test_five_saves_change_the_next_digest_and_it_says_so(tmp_path: Path, now: datetime) -> None:
+    settings = load(
+        {
+            "DIGEST_DATABASE_URL": f"sqlite:///{tmp_path / 'digest.db'}",
+            "DIGEST_SMTP_URL": "smtp://127.0.0.1:1",
+            "DIGEST_FROM": "Paper Digest <digest@example.org>",
+        }
+    )
+    listed = (Listing("arxiv", "arXiv", now.date()),)
+    with open_app(settings, clock=lambda: now) as app:
+        app.store.papers.ingest([replace(paper, listings=listed) for paper in papers()], now)
+        numbers = {p.title: p.number for p in app.store.papers.between(now.date(), now.date())}
+        robots = [numbers[paper.title] for paper in papers()[:20]]
+        reader = app.store.subscribers.add(
+            Subscriber("ada@example.org", profiles=(Profile("model"),)).confirm(now), now
+        )
+        for count, number in enumerate(robots[:5], start=1):
+            (before,) = consider(app, [reader], now)
+            assert not any(told(pick) for pick in before.selection.picks), count
+            app.store.feedback.give(Feedback(reader.number, number, Verdict.SAVE, now))
+        (after,) = consider(app, [reader], now)
+    assert {pick.paper for pick in after.selection.picks} <= set(robots)
+    assert all(told(pick) for pick in after.selection.picks)
+    assert Selection.unpack(after.selection.pack()) == after.selection
+
+
+def told(pick: Pick) -> list[str]:
+    return [reason.text for reason in pick.reasons if reason.kind is ReasonKind.LEARNED]
