@@ -14,6 +14,7 @@ import uvicorn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from fastapi import FastAPI
 
@@ -70,8 +71,13 @@ class Site:
 
 
 @contextmanager
-def serving(web: FastAPI, proxies: tuple[str, ...] = ("127.0.0.1",)) -> Iterator[Site]:
-    """Serve the application on a free port of 127.0.0.1 until the block ends."""
+def serving(
+    web: FastAPI, proxies: tuple[str, ...] = ("127.0.0.1",), certificate: Path | None = None
+) -> Iterator[Site]:
+    """Serve the application on a free port of 127.0.0.1 until the block ends.
+
+    With a certificate (its key in the same file) over TLS, which `Site.ask` does not speak.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(
             web,
@@ -79,6 +85,7 @@ def serving(web: FastAPI, proxies: tuple[str, ...] = ("127.0.0.1",)) -> Iterator
             ws="none",
             lifespan="off",
             forwarded_allow_ips=list(proxies),
+            ssl_certfile=certificate,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)

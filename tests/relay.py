@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socketserver
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -63,7 +64,7 @@ class _Server(socketserver.ThreadingTCPServer):
 class _Session(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         relay = cast("_Server", self.server).relay
-        self._say(relay.greeting)
+        self._say(*filter(None, [relay.greeting]))
         recipient = sender = ""
         while line := self.rfile.readline(4096):
             text = line.decode("utf-8", "replace").strip()
@@ -117,6 +118,11 @@ class _Session(socketserver.StreamRequestHandler):
         wrapped: Any = context.wrap_socket(self.request, server_side=True)
         self.request = wrapped
         self.rfile, self.wfile = wrapped.makefile("rb"), wrapped.makefile("wb", buffering=0)
+
+    def finish(self) -> None:
+        with suppress(OSError):  # the other side may just have gone
+            super().finish()
+        self.request.close()
 
     def _say(self, *lines: str) -> None:
         self.wfile.write("".join(f"{line}\r\n" for line in lines).encode())

@@ -99,6 +99,7 @@ KEPT: Final = {
     "procrastinate": {"digest.workers"},
     "smtplib": {"digest.smtp"},
     "imaplib": {"digest.bounces.mailboxes"},
+    "dns": {"digest.doctor.names"},
     "mjml": {"digest.parts"},
     "babel": {"digest.language"},
     "sqlalchemy": {"digest.store"},

@@ -18,6 +18,7 @@ from digest.cli import (
     bounces,
     deliveries,
     dkim,
+    doctor,
     editing,
     issues,
     look,
@@ -43,6 +44,7 @@ _ORDER: Final = (
     "subscribers",
     "preview",
     "why",
+    "templates",
     "run",
     "send",
     "serve",
@@ -51,6 +53,7 @@ _ORDER: Final = (
     "deliveries",
     "bounces",
     "suppressions",
+    "doctor",
 )
 
 
@@ -175,6 +178,12 @@ app.add_typer(dkim.app, name="dkim")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(bounces.bounces, name="bounces")
 app.add_typer(bounces.suppressions, name="suppressions")
+app.command(
+    epilog=example(
+        "paper-digest doctor",
+        "paper-digest doctor --mail digest.eml --address 192.0.2.1 --dns 9.9.9.9",
+    )
+)(doctor.doctor)
 
 app.command(
     epilog=example(

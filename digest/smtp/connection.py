@@ -9,6 +9,7 @@ behind it, and up to ten minutes for its answer (RFC 5321 4.5.3.2.6). To abandon
 from __future__ import annotations
 
 import re
+import ssl
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -102,6 +103,17 @@ class SmtpConnection:
         self._announced: Outgoing | None = None
         self._reset_first = False
         self._heard = time.monotonic()
+
+    @property
+    def extensions(self) -> Extensions:
+        """What the relay offers."""
+        return self._extensions
+
+    @property
+    def tls(self) -> ssl.SSLSocket | None:
+        """The socket, where it is encrypted."""
+        connected = self._replies.socket
+        return connected if isinstance(connected, ssl.SSLSocket) else None
 
     @property
     def usable(self) -> bool:

@@ -75,5 +75,6 @@ def open_store(url: str, *, create: bool = True) -> Store:
         if not create:
             raise StoreUnavailable(f"there is no database {path}: run `paper-digest init` here")
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # it will hold people's addresses
     migrate(database)
     return Store(database)

@@ -1,0 +1,130 @@
+"""This machine: the database, its disk, the clock, and what waits to be sent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
+
+from digest.doctor import Finding, failed, ok, warning
+from digest.store.health import HEAD, condition
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from digest.app import App
+    from digest.store.health import Condition
+
+LITTLE: Final = 200_000_000
+"""Bytes of free disk below which one morning's ingest may not fit."""
+MUCH_AHEAD: Final = timedelta(minutes=5)
+
+
+def look_at_machine(app: App) -> list[Finding]:
+    """The database, the disk under it, the clock, and what waits."""
+    now = app.clock()
+    seen = condition(app.store.database, now)
+    path = app.store.database.path
+    return [
+        _database(seen),
+        *(_disk(path) if path else ()),
+        *_clock(app, seen, now),
+        _waiting(seen),
+    ]
+
+
+def _database(seen: Condition) -> Finding:
+    size = f"{seen.size / 1_000_000:,.1f} MB"
+    told = (
+        f"{seen.kind}, {size}, {_count(seen.readers, 'reader')}, {_count(seen.papers, 'paper')}, "
+        f"revision {seen.revision}"
+    )
+    if seen.broken:
+        return failed(
+            "database", f"{told}; damaged: {seen.broken}",
+            "Stop the program and restore the newest backup; docs/operating.md, Backups.",
+        )  # fmt: skip
+    if seen.revision != HEAD:
+        return failed(
+            "database", f"{told}; this version wants {HEAD}", "Start the program once: it upgrades."
+        )
+    if not seen.checked:
+        return warning(
+            "database", f"{told}; too large to be checked in 10 seconds",
+            'At a quiet hour: sqlite3 paper-digest.db "pragma integrity_check".',
+        )  # fmt: skip
+    return ok("database", f"{told}, whole")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _disk(path: Path) -> list[Finding]:
+    found = []
+    free = shutil.disk_usage(path.parent).free
+    told = f"{free / 1_000_000_000:,.1f} GB free where {path.name} lies"
+    found.append(
+        failed("disk", told, "Make room: with a full disk sending stops.")
+        if free < LITTLE
+        else ok("disk", told)
+    )
+    mode = path.stat().st_mode
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        found.append(
+            warning(
+                "disk",
+                f"everybody on this machine can read {path.name}, which holds addresses",
+                f"chmod o-rwx {path}",
+            )
+        )
+    if not os.access(path.parent, os.W_OK):
+        found.append(
+            failed(
+                "disk", f"{path.parent} cannot be written to", "SQLite needs to write beside it."
+            )
+        )
+    return found
+
+
+def _clock(app: App, seen: Condition, now: datetime) -> list[Finding]:
+    zone = app.settings.zone
+    told = f"{now:%Y-%m-%d %H:%M} UTC, {now.astimezone(ZoneInfo(zone)):%H:%M} in {zone}"
+    if seen.newest is not None and seen.newest - now > MUCH_AHEAD:
+        return [
+            failed(
+                "clock", f"{told}; the database has things of {seen.newest:%Y-%m-%d %H:%M} UTC",
+                "The clock was set back, or runs wrong: let NTP set it (timedatectl).",
+            )
+        ]  # fmt: skip
+    if abs(seen.offset) > timedelta(seconds=30):
+        return [
+            warning(
+                "clock",
+                f"{told}; the database server's is {seen.offset.total_seconds():+.0f} s off",
+                "Let NTP set both clocks.",
+            )
+        ]
+    return [ok("clock", told)]
+
+
+def _waiting(seen: Condition) -> Finding:
+    counts = {state: seen.states.get(state, 0) for state in ("ready", "deferred", "unknown")}
+    told = ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
+    if seen.paused:
+        number, why = seen.paused[0]
+        return failed(
+            "sending", f"issue {number} is paused: {why or 'by hand'}",
+            f"Mend that, then `paper-digest issues resume {number}`.",
+        )  # fmt: skip
+    if counts["unknown"]:
+        return warning(
+            "sending",
+            f"{told}: nobody knows whether they arrived",
+            "`paper-digest deliveries --state unknown`, then resend or resolve.",
+        )
+    return ok("sending", told or "nothing waits")
