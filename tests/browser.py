@@ -62,7 +62,7 @@ UNNAMED: Final = """() => {
 SMALL: Final = """() => {
   const controls = document.querySelectorAll("button:not(.inline), select, input, textarea");
   return [...controls].filter((at) => {
-    const target = at.type === "checkbox" ? at.closest("label") : at;
+    const target = ["checkbox", "radio"].includes(at.type) ? at.closest("label") : at;
     const box = target.getBoundingClientRect();
     return box.width > 1 && box.height < 44;
   }).map((at) => at.outerHTML);
