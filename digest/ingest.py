@@ -80,8 +80,9 @@ def ingest(
             continue
         due = None if now else plan.due
         asked.append(Asked(entry.name, entry.source, _equipped(app, entry, window, due, plan.have)))
-    if asked:
-        app.store.sources.forget_validators(moment - timedelta(days=30))
+    if not asked:
+        return report.done()
+    app.store.sources.forget_validators(moment - timedelta(days=30))
     ended = 0
     answers: defaultdict[str, list[Fetch]] = defaultdict(list)
     with app.polite() as client, Asking(asked, client) as asking:

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from digest.merge import group
-from digest.sources import Fetch, FetchState, Options, Source, Validator, Window
-from digest.sources.arxiv import ArXiv
-from digest.sources.huggingface import HuggingFace
-from digest.testing import Clock, FixtureServer, Reply, Request, polite
+from digest.app import App, open_app
+from digest.ingest import ingest
+from digest.settings import load
+from digest.sources import FetchState
+from digest.testing import Clock, FixtureServer, Reply, Request
 
 if TYPE_CHECKING:
-    from digest.papers import Paper, PaperId
+    from pathlib import Path
 
 NEW_YORK = ZoneInfo("America/New_York")
 WEDNESDAY, THURSDAY = date(2026, 11, 18), date(2026, 11, 19)
 EVENING = datetime(2026, 11, 18, 19, 0, tzinfo=NEW_YORK)
 MORNING = datetime(2026, 11, 19, 10, 0, tzinfo=NEW_YORK)
-POLL = timedelta(minutes=20)
+LOOK = timedelta(minutes=5)
+
+
+def opened(folder: Path, clock: Clock, url: str) -> App:
+    values = {
+        "DIGEST_DATABASE_URL": f"sqlite:///{folder / 'digest.db'}",
+        "DIGEST_SOURCES": "hf,arxiv:cs.LG",
+        "DIGEST_HF_URL": url,
+        "DIGEST_ARXIV_URL": url,
+    }
+    return open_app(load(values), clock=clock.now, sleep=clock.sleep)
 
 
 @dataclass
@@ -30,15 +39,15 @@ class World:
     """Both servers as they are at the clock's hour."""
 
     clock: Clock
-    arxiv_asked: list[datetime] = field(default_factory=list)
+    feeds_asked: list[datetime] = field(default_factory=list)
 
     def __call__(self, request: Request) -> Reply:
         now = self.clock.now().astimezone(NEW_YORK)
         since = (now - EVENING).total_seconds() / 3600  # hours since 19:00
         if request.path == "/api/daily_papers":
             return self._daily_papers(request.query["date"], since)
-        self.arxiv_asked.append(now)
         if request.path.startswith("/rss/"):
+            self.feeds_asked.append(now)
             return self._feed(since)
         if request.path == "/api/query" and 1.0 <= since < 1.75:
             return Reply(b"Rate exceeded.", 429)
@@ -51,7 +60,7 @@ class World:
             return daily(range(100, 108))
         if day != THURSDAY.isoformat() or since < 2.5:
             return Reply(b'{"error":"Invalid date"}', 400)
-        if 4.0 <= since < 4.3:
+        if 5.4 <= since < 5.55:
             return Reply(status=429, headers={"RateLimit": '"api";r=0;t=280'})
         if 8.0 <= since < 9.0:
             return Reply(reset_after=0)
@@ -92,69 +101,77 @@ def feed(day: date, numbers: range) -> Reply:
     )
 
 
-@dataclass
-class Memory:
-    """What a store keeps of one source's fetches, and the window it asks with."""
-
-    source: Source
-    papers: list[Paper] = field(default_factory=list)
-    states: dict[date, list[FetchState]] = field(default_factory=dict)
-    listed: dict[date, set[PaperId]] = field(default_factory=dict)
-    validators: dict[str, Validator] = field(default_factory=dict)
-    retry_at: datetime | None = None
-
-    def window(self, now: datetime) -> Window:
-        have = {day for day, states in self.states.items() if states[-1].complete}
-        return replace(
-            Window.last(2, now),
-            validators=self.validators,
-            have=frozenset(have),
-            listed={day: frozenset(names) for day, names in self.listed.items()},
-        )
-
-    def keep(self, found: Fetch) -> None:
-        self.states.setdefault(found.day, []).append(found.state)
-        self.papers += found.papers
-        for paper in found.papers:
-            for listing in paper.listings:
-                self.listed.setdefault(listing.day, set()).add(paper.id)
-        self.validators.update({one.url: one for one in found.validators})
-        self.retry_at = found.retry_at or self.retry_at
-
-
-def test_a_day_of_filling_throttling_and_outages_ends_with_every_paper_once() -> None:
+def test_a_day_of_filling_throttling_and_outages_ends_with_every_paper_once(
+    tmp_path: Path,
+) -> None:
     clock = Clock(EVENING)
     world = World(clock)
-    with FixtureServer(world) as server, polite(clock) as client:
-        hf = Memory(HuggingFace(Options(url=server.url)))
-        arxiv = Memory(ArXiv(Options(argument="cs.LG", url=server.url)))
+    said: dict[tuple[str, date], list[FetchState]] = {}
+    with FixtureServer(world) as server, opened(tmp_path, clock, server.url) as app:
         moment = EVENING
         while moment <= MORNING:
             clock.set(moment)
-            for memory in (hf, arxiv):
-                if memory.retry_at is None or clock.now() >= memory.retry_at:
-                    for found in memory.source.fetch(memory.window(clock.now()), client):
-                        memory.keep(found)
-            moment += POLL
+            for fetch in ingest(app).fetches:
+                said.setdefault((fetch.source, fetch.day), []).append(fetch.state)
+            moment += LOOK
 
-    thursday = [FetchState.OK]
-    assert hf.states[THURSDAY][-1:] == arxiv.states[THURSDAY][-1:] == thursday
-    assert {FetchState.THROTTLED, FetchState.FAILED} <= set(hf.states[THURSDAY])
-    assert {FetchState.SUSPICIOUS, FetchState.OK} <= set(arxiv.states[THURSDAY])
-    assert FetchState.OK in arxiv.states[WEDNESDAY]
+        hf, arxiv = said["hf", THURSDAY], said["arxiv", THURSDAY]
+        assert hf[-1] is arxiv[-1] is FetchState.OK
+        assert {FetchState.THROTTLED, FetchState.FAILED} <= set(hf)
+        assert FetchState.SUSPICIOUS in arxiv
+        assert FetchState.OK in said["arxiv", WEDNESDAY]
+        for entry in app.sources:
+            newest, _ = app.store.sources.newest()[entry.name]
+            assert (newest.day, newest.state, newest.lacking) == (THURSDAY, "ok", False)
 
-    records = {
-        (paper.id, memory.source.name): paper for memory in (hf, arxiv) for paper in memory.papers
-    }
-    merged = group(list(records.values()))
-    names = {records_id.value for records_id, _ in records}
-    wanted = {f"2611.{n:05}" for n in (*range(1, 17), *range(100, 112))}
-    assert names == wanted
-    assert len(merged) == len(wanted), "a paper both sources list is one"
+        wanted = {f"2611.{n:05}" for n in (*range(1, 17), *range(100, 112))}
+        papers = app.store.papers.between(date(2026, 11, 1), THURSDAY + timedelta(days=1))
+        assert sorted(paper.id.value for paper in papers) == sorted(wanted)
+        assert app.store.papers.count() == len(wanted), "a paper both sources list is one"
+        for paper in papers:
+            number = int(paper.id.value[-5:])
+            listed = {(one.source, one.day) for one in paper.listings}
+            day = THURSDAY if number < 100 else WEDNESDAY
+            both = number in range(5, 11) or number in range(100, 108)
+            only = "arxiv" if number in {*range(11, 17), *range(108, 112)} else "hf"
+            assert listed == {(one, day) for one in (("arxiv", "hf") if both else (only,))}
+            if "hf" in {one for one, _ in listed}:
+                assert paper.signals.upvotes == number
 
-    days = {paper.id.value: paper.announced_on for paper in arxiv.papers}
-    assert all(
-        day == (THURSDAY if name < "2611.00100" else WEDNESDAY) for name, day in days.items()
+    # Looked at every five minutes, the feed was asked for when there was something to have.
+    evening = [one for one in world.feeds_asked if one < EVENING + timedelta(hours=5)]
+    night = [one for one in world.feeds_asked if one >= EVENING + timedelta(hours=5)]
+    assert (len(evening), len(night)) == (1, 3)
+
+
+def test_a_day_nobody_was_there_for_is_made_up_for_by_itself(tmp_path: Path) -> None:
+    """Off from Tuesday to Thursday: the feed of Wednesday is gone, the query API has it."""
+    clock = Clock(datetime(2026, 11, 17, 9, 0, tzinfo=NEW_YORK))
+    missed = NOTHING_FOUND.replace(
+        b"<o:totalResults>0</o:totalResults>",
+        b"<o:totalResults>1</o:totalResults><entry><id>http://arxiv.org/abs/2611.00200v1</id>"
+        b"<title>Of Wednesday</title><published>2026-11-17T12:00:00Z</published></entry>",
     )
-    gaps = [two - one for one, two in pairwise(world.arxiv_asked)]
-    assert min(gaps) >= timedelta(seconds=3)
+
+    def answer(request: Request) -> Reply:
+        if request.path.startswith("/rss/"):
+            today = clock.now().astimezone(NEW_YORK).date()
+            return feed(today, range(today.day, today.day + 1))
+        if request.path == "/api/query":
+            wednesday = "202611161900 TO 202611171900" in request.query["search_query"]
+            return Reply(missed if wednesday else NOTHING_FOUND)
+        return Reply(b"[]")
+
+    with FixtureServer(answer) as server, opened(tmp_path, clock, server.url) as app:
+        ingest(app)
+        clock.set(datetime(2026, 11, 19, 9, 0, tzinfo=NEW_YORK))
+        assert app.store.papers.count() == 1
+        report = ingest(app)
+        assert report.new == 2
+        (made_up_for,) = [f for f in report.fetches if f.source == "arxiv" and f.day == WEDNESDAY]
+        assert (made_up_for.state, made_up_for.note) == (
+            FetchState.OK,
+            "taken from its query API",
+        )
+        days = {p.id.value: p.announced_on for p in app.store.papers.by_numbers(range(9)).values()}
+        assert days["2611.00200"] == WEDNESDAY

@@ -114,6 +114,8 @@ class Turn:
             self._memory.last = due
         if due > now:
             self._clock.sleep(due - now)
+            with self._lock:  # a machine that slept longer must not make it up to the server
+                self._memory.last = max(self._memory.last, self._clock.now().timestamp())
 
     def close(self, until: datetime) -> None:
         """Nobody asks this group before then."""
