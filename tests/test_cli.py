@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
+from typer.main import get_command
 from typer.testing import CliRunner
 
-from digest.cli import Commands, app, root
+from digest.cli import ORDER, Commands, app, root
 from digest.cli.environment import environment, read_file
 from digest.cli.terminal import Steps, count, table
 from digest.demo import Mailbox
@@ -405,3 +406,7 @@ def test_an_unknown_command_is_two_lines_and_a_2() -> None:
     result = call("subscribe")
     assert result.exit_code == 2
     assert "No such command 'subscribe'" in result.stderr
+
+
+def test_every_command_has_its_place_among_the_others() -> None:
+    assert set(get_command(app).commands) <= set(ORDER)

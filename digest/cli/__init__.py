@@ -34,7 +34,7 @@ from digest.cli.examples import example
 from digest.errors import PaperDigestError
 
 _OUR_MISTAKE: Final = 70  # EX_SOFTWARE of sysexits.h
-_ORDER: Final = (
+ORDER: Final = (
     "demo",
     "init",
     "ingest",
@@ -49,7 +49,6 @@ _ORDER: Final = (
     "send",
     "serve",
     "issues",
-    "dkim",
     "deliveries",
     "bounces",
     "suppressions",
@@ -62,7 +61,8 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 -- typer's own, and private
         """The names of all commands, as help lists them."""
-        return sorted(super().list_commands(ctx), key=_ORDER.index)
+        places = {name: place for place, name in enumerate(ORDER)}
+        return sorted(super().list_commands(ctx), key=lambda name: places.get(name, len(places)))
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401
         """Run the command; raises typer.Exit with the error's exit code when it fails."""
