@@ -409,4 +409,6 @@ def test_an_unknown_command_is_two_lines_and_a_2() -> None:
 
 
 def test_every_command_has_its_place_among_the_others() -> None:
-    assert set(get_command(app).commands) <= set(ORDER)
+    group = get_command(app)
+    assert isinstance(group, Commands)
+    assert set(group.commands) <= set(ORDER)
