@@ -52,6 +52,7 @@ ORDER: Final = (
     "deliveries",
     "bounces",
     "suppressions",
+    "dkim",
     "doctor",
 )
 
