@@ -6,10 +6,10 @@
     share     = 1 / (words asked for together); a phrase counts double, and words that stand
                 side by side as they were typed count once more as a phrase
     rarity    = ln(1 + N / n) / ln(1 + N): n of the N papers at hand have the term; 1 is unique
-    learned   = 10 x the sum over the learned words of weight x TF-IDF, at most 3 either way;
+    learned   = 30 x the sum over the learned words of weight x TF-IDF, at most 5 either way;
                 it reorders what the keywords found, and brings nothing in
-    strength  = 3 for the title, and 1, 1.5, 1.75 or 1.875 for one, two, three, more times in
-                the abstract; 3 for an author or an id, 2 for an organization, 0 for a filter
+    strength  = 1.5 for the title, and 1, 2, 2.5 or 3 for one, two, three, more times in the
+                abstract; 3 for an author or an id, 2 for an organization, 0 for a filter
 
 Scores are whole thousandths, so that they add up the same in every order of adding.
 """
@@ -39,8 +39,8 @@ POINT: Final = 1000
 MOST_POINTS: Final = 1 << 19
 """The most that one line scores, so that two thousand of the heaviest lines still add up."""
 
-TITLE: Final = 24
-BODY: Final = (0, 8, 12, 14, 15)
+TITLE: Final = 12
+BODY: Final = (0, 8, 16, 20, 24)
 _STRENGTH_UNIT: Final = 8
 _FIELD_STRENGTH: Final = {
     Field.AUTHOR: 24, Field.ID: 24, Field.ORG: 16, Field.CATEGORY: 0, Field.SOURCE: 0,
@@ -50,8 +50,8 @@ SUM_UNIT: Final = _COEFFICIENT_UNIT * _STRENGTH_UNIT
 """What a sum of coefficient x rarity x strength is counted in, to a thousandth of a point."""
 LEARNED_SUM_UNIT: Final = 10_000_000
 """What a sum of weight (in thousandths) x TF-IDF (in ten-thousandths) is counted in."""
-_LEARNED_UNIT: Final = 10
-_LEARNED_MOST: Final = 3 * POINT
+_LEARNED_UNIT: Final = 30
+_LEARNED_MOST: Final = 5 * POINT
 _TREND_HALF_LIFE_HOURS: Final = 48.0
 _FRESH_HALF_LIFE_HOURS: Final = 72.0
 _LEAST_HOURS: Final = 6.0
