@@ -9,19 +9,20 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from digest.hints import hints
 from digest.letters import digest_links, letter
 from digest.mail import to_bytes
 from digest.match import match
 from digest.misses import nearest
 from digest.news import FIRST, GRACE, consider
-from digest.selection import Selection, near_misses
+from digest.selection import Selection, near_misses, select
 from subscribers.profile import Layout, Profile
 from subscribers.query import check
 from subscribers.subscriber import Schedule, Status, Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from digest.app import App
     from digest.compose import Digest
@@ -83,6 +84,16 @@ class Preview:
         return f"{matched(self.selection):,} matched, {len(self.selection.picks)} {verb}, {looked}"
 
     @property
+    def hints(self) -> list[str]:
+        """What may count against the message with a spam filter; none is the best."""
+        return hints(self.message)
+
+    @property
+    def headers(self) -> str:
+        """The message's headers, as they are sent."""
+        return self.message.partition(b"\r\n\r\n")[0].decode("ascii").replace("\r\n", "\n")
+
+    @property
     def whys(self) -> tuple[Line, ...]:
         """Why each paper is in, in the mail's order and words."""
         cards = [card for group in self.digest.groups for card in group.cards]
@@ -96,11 +107,17 @@ class Preview:
 
 
 def preview(
-    app: App, reader_or_query: Subscriber | str, *, now: datetime, layout: Layout | None = None
+    app: App,
+    reader_or_query: Subscriber | str,
+    *,
+    now: datetime,
+    layout: Layout | None = None,
+    day: date | None = None,
 ) -> Preview:
     """A reader's next digest, or what a keyword text would bring a new reader.
 
-    Of a text with mistakes the other lines are used and the mistakes given back.
+    Of a text with mistakes the other lines are used and the mistakes given back. With a `day`
+    it is the digest of that day, whatever was sent since.
     """
     mistakes: tuple[QueryError, ...] = ()
     if isinstance(reader_or_query, str):
@@ -108,6 +125,8 @@ def preview(
         reader = stranger(app, text, now)
     else:
         reader = reader_or_query
+    if day is not None:
+        return _of_day(app, _in(reader, layout), day, mistakes)
     (considered,) = consider(app, [_in(reader, layout)], now)
     return _shown(
         app,
@@ -117,6 +136,30 @@ def preview(
         considered.misses,
         mistakes=mistakes,
     )
+
+
+def _of_day(app: App, reader: Subscriber, day: date, mistakes: tuple[QueryError, ...]) -> Preview:
+    """What was announced between a reader's digest before that day and the one of it."""
+    schedule = reader.schedule
+    until = schedule.instant(day)
+    before = day - timedelta(days=1)
+    while not schedule.falls_on(before):
+        before -= timedelta(days=1)
+    first = before if schedule.falls_on(day) else day - timedelta(days=1)
+    papers = app.store.papers.between(first + timedelta(days=1), day)
+    window = {paper.number: paper for paper in papers}
+    found = match(papers, reader.profiles, now=until)
+    selection = select(
+        reader,
+        window,
+        found,
+        since=schedule.instant(first),
+        until=until,
+        looked_at=len(window),
+        note=app.settings.note,
+    )
+    misses = near_misses(reader, window, found, selection)
+    return _shown(app, reader, selection, window, misses, mistakes=mistakes)
 
 
 def sent(app: App, delivery: Delivery, *, layout: Layout | None = None) -> Preview:

@@ -16,6 +16,7 @@ from digest.brand import Brand
 from digest.columns import squeezed
 from digest.compose import LOOSE, compose
 from digest.errors import TemplateError
+from digest.hints import BUDGET
 from digest.language import language
 from digest.notes import Note
 from digest.parts import Compiled, compile_parts, sources, templates_dir
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BUDGET", "Brand", "DigestLinks", "Note", "Rendered", "Renderer", "templates_dir"]
 
-BUDGET: Final = 90_000
-"""Bytes of HTML a mail may have, decoded; Gmail cuts off at about 102 kB."""
 PROMISE: Final = "Links go straight to the papers. We do not track what you open."
 SERIF: Final = "Charter, 'Iowan Old Style', Cambria, 'Noto Serif', Georgia, serif"
 SANS: Final = (

@@ -170,7 +170,8 @@ app.command(epilog=example("paper-digest serve", "paper-digest serve --port 8080
 app.command(
     epilog=example(
         "paper-digest preview ada@example.org --open",
-        "paper-digest preview ada@example.org --out previews",
+        "paper-digest preview --query 'mixture of experts' --date 2026-11-20",
+        "paper-digest preview ada@example.org --serve",
     )
 )(look.preview)
 app.add_typer(templates.app, name="templates")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from digest.cli.environment import settings
-from digest.cli.options import Address
 from digest.cli.readers import reader_at
+from digest.errors import NotFound
+from subscribers.profile import Layout
+
+if TYPE_CHECKING:
+    from digest.app import App
+    from subscribers.subscriber import Subscriber
 
 _NEARLY: Final = 5
 
@@ -36,31 +42,90 @@ def demo(
 
 
 def preview(
-    address: Address,
+    address: Annotated[str, typer.Argument(help="A reader's address; none with --query.")] = "",
     *,
+    query: Annotated[
+        str | None, typer.Option("--query", "-q", help="Keywords instead of a reader's.")
+    ] = None,
+    day: Annotated[
+        datetime | None,
+        typer.Option("--date", formats=["%Y-%m-%d"], help="The digest of that day."),
+    ] = None,
+    layout: Annotated[
+        Layout | None, typer.Option("--layout", help="How much of each paper is shown.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="The folder to write into.")] = Path("out"),
     show: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show it on a page that follows your templates.")
+    ] = False,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of --serve.")] = 8025,
+    send: Annotated[
+        str, typer.Option("--send", help="Send it to this address as a test mail.")
+    ] = "",
 ) -> None:
-    """See a reader's next digest before it is sent.
+    """See a reader's next digest, or what keywords would bring, before anything is sent.
 
-    It is written as .html and .txt; nothing is sent and nothing is marked as sent.
+    It is written as .html, .txt and .eml. Nothing is marked as sent; --send sends one test mail,
+    marked as a test and in nobody's ledger.
     """
     from digest.app import open_app
+    from digest.hints import BUDGET
     from digest.preview import preview as look_ahead
 
+    if bool(address) == (query is not None) and not (serve and not address):
+        raise NotFound("name a reader's address or --query 'your keywords', one of the two")
     with open_app(settings()) as house:
-        reader = reader_at(house, address)
-        seen = look_ahead(house, reader, now=house.clock())
+        reader = reader_at(house, address) if address else None
+        if serve:
+            _serve(house, reader, query, day, port)
+            return
+        asked = reader or (query or "").replace(";", "\n")
+        seen = look_ahead(
+            house, asked, now=house.clock(), layout=layout, day=day.date() if day else None
+        )
         nearly = seen.near[:_NEARLY]
-    typer.echo(f"{reader.address}: {seen.outcome}")
-    for line in nearly:
-        typer.echo(f"  nearly in: {line.title} ({line.why})")
-    if not seen.has_mail:
-        return
+        for mistake in seen.mistakes:
+            typer.echo(f"left out: {mistake}", err=True)
+        typer.echo(f"{address or 'these keywords'}: {seen.outcome}")
+        for line in nearly:
+            typer.echo(f"  nearly in: {line.title} ({line.why})")
+        if not seen.has_mail:
+            return
+        for hint in seen.hints:
+            typer.echo(f"  hint: {hint}")
+        if send:
+            from digest.trial import send_test
+
+            reply = send_test(house, seen, send)
+            typer.echo(f"test mail to {send}: {reply.outcome.value} {reply.text}".rstrip())
+            return
     out.mkdir(parents=True, exist_ok=True)
-    page, text = out / f"{reader.address}.html", out / f"{reader.address}.txt"
+    page, text, raw = (out / f"{address or 'query'}{end}" for end in (".html", ".txt", ".eml"))
     page.write_text(seen.rendered.html, encoding="utf-8")
     text.write_text(seen.rendered.text, encoding="utf-8")
-    typer.echo(f"Subject: {seen.rendered.subject}\n{page}\n{text}")
+    raw.write_bytes(seen.message)
+    typer.echo(f"Subject: {seen.rendered.subject}")
+    typer.echo(f"Size: {seen.size / 1000:.0f} kB of {BUDGET // 1000} kB\n{page}\n{text}\n{raw}")
     if show:
         typer.launch(page.resolve().as_uri())
+
+
+def _serve(
+    house: App, reader: Subscriber | None, query: str | None, day: datetime | None, port: int
+) -> None:
+    """Show the preview page until Ctrl-C."""
+    from contextlib import suppress
+    from urllib.parse import urlencode
+
+    from digest.web.preview import create_preview_app, listen, serve_preview
+
+    readers = house.store.subscribers.all()
+    first = {"reader": reader.public_id} if reader else {"q": query or ""}
+    if day:
+        first["date"] = f"{day:%Y-%m-%d}"
+    with listen(port) as listening:
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/?{urlencode(first)}"
+        typer.echo(f"Look      {address}\nCtrl-C ends.")
+        with suppress(KeyboardInterrupt):
+            serve_preview(create_preview_app(house, readers), listening)

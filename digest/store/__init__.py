@@ -30,6 +30,7 @@ class Store:
         from digest.store.sources import Sources  # noqa: PLC0415
         from digest.store.subscribers import Subscribers  # noqa: PLC0415
         from digest.store.suppressions import Suppressions  # noqa: PLC0415
+        from digest.store.trials import Trials  # noqa: PLC0415
 
         self.database = database
         self.papers = Papers(database)
@@ -42,6 +43,7 @@ class Store:
         self.outbox = Outbox(database)
         self.feedback = FeedbackLog(database)
         self.notices = Notices(database)
+        self.trials = Trials(database)
 
     def close(self) -> None:
         """Give every connection back."""

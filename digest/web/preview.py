@@ -6,24 +6,27 @@ It shows readers' addresses, so it is served on this machine's loopback, under i
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlencode
+from zlib import crc32
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annotation
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
+from digest.errors import AddressError, LinkError, RelayError
 from digest.news import consider
 from digest.preview import Preview, latest, matched, preview
 from digest.render import BUDGET, templates_dir
 from digest.selection import Selection
 from digest.web import bare_app
 from digest.web.guard import MAIL_POLICY, Guard
-from digest.web.pages import PRIVATE, Pages, typed
+from digest.web.pages import PRIVATE, Form, Pages, form, typed
 from digest.web.preferences import LAYOUTS, MAX_QUERY, mistakes, repaired
 from subscribers.profile import Layout
 
@@ -36,12 +39,16 @@ if TYPE_CHECKING:
     from subscribers.subscriber import Subscriber
 
 VIEWS: Final = {
+    "both": "Both",
     "desktop": "Desktop",
     "phone": "Phone",
     "dark": "Dark",
     "text": "Text",
+    "headers": "Headers",
     "source": "Source",
 }
+FRAMES: Final = {"both": ("desktop", "phone")}
+"""Views that show more than one frame; any other shows its own."""
 NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 FIGURES: Final = Path(__file__).parent.parent / "sample" / "figures"
 SAMPLE_HOST: Final = "https://papers.example.org/figures/"
@@ -62,18 +69,19 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is looked at: a reader (by public id) or a text, in which layout and view."""
+    """What is looked at: a reader (by public id) or a text, of which day, how."""
 
     reader: str
     text: str
     layout: Layout | None
     view: str
+    day: date | None = None
 
     @property
     def key(self) -> str:
         """The query string that names it, without the view."""
         named = {"reader": self.reader} if self.reader else {"q": self.text}
-        return urlencode({**named, "layout": self.layout or ""})
+        return urlencode({**named, "layout": self.layout or "", "date": self.day or ""})
 
 
 def look(request: Request) -> Look:
@@ -87,14 +95,25 @@ def look(request: Request) -> Look:
         reader="" if "q" in asked else asked.get("reader", ""),
         text=text,
         layout=Layout(layout) if layout in set(Layout) else None,
-        view=view if view in VIEWS else "desktop",
+        view=view if view in VIEWS else "both",
+        day=_day(asked.get("date", "")),
     )
 
 
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
 Looked = Annotated[Look, Depends(look)]
+Posted = Annotated[Form, Depends(form)]
 
 
-def create_preview_app(app: App, readers: Sequence[Subscriber] = ()) -> FastAPI:
+def create_preview_app(  # noqa: C901 -- a function for each route
+    app: App, readers: Sequence[Subscriber] = ()
+) -> FastAPI:
     """The preview page of an installation: `readers` at the left, the first one shown at first."""
     pages = Pages(
         templates_dir(), base="", brand=app.settings.brand, overlay=app.settings.templates
@@ -102,17 +121,22 @@ def create_preview_app(app: App, readers: Sequence[Subscriber] = ()) -> FastAPI:
     web = bare_app(pages)
     web.mount("/figures", StaticFiles(directory=FIGURES))
 
+    templates = _Watch(app)
+
     def seen(looked: Look) -> Preview:
         now = app.clock()
+        templates.look()
         if not looked.reader:
-            return preview(app, looked.text, now=now, layout=looked.layout)
+            return preview(app, looked.text, now=now, layout=looked.layout, day=looked.day)
         reader = app.store.subscribers.by_public_id(looked.reader)
+        if looked.day:
+            return preview(app, reader, now=now, layout=looked.layout, day=looked.day)
         return latest(app, reader, now=now, layout=looked.layout)
 
     @web.api_route("/", methods=["GET", "HEAD"])
     def page(request: Request, looked: Looked) -> HTMLResponse:
         if readers and not {"q", "reader"} & set(request.query_params):
-            looked = Look(readers[0].public_id, "", looked.layout, looked.view)
+            looked = replace(looked, reader=readers[0].public_id, text="")
         shown = seen(looked)
         return pages.page(
             "preview.html",
@@ -124,6 +148,12 @@ def create_preview_app(app: App, readers: Sequence[Subscriber] = ()) -> FastAPI:
             layouts=[(layout.value, words) for layout, words in LAYOUTS.items()],
             view=looked.view,
             views=VIEWS.items(),
+            frames=FRAMES.get(looked.view, (looked.view,)),
+            day=looked.day or "",
+            stamp=templates.stamp,
+            troubles=list(app.renderer.troubles.values()),
+            contact=app.settings.contact,
+            said=request.query_params.get("said", "")[:200],
             key=looked.key,
             readers=_listed(app, readers, looked.reader),
             shown=shown,
@@ -141,9 +171,54 @@ def create_preview_app(app: App, readers: Sequence[Subscriber] = ()) -> FastAPI:
         html = html.replace(SAMPLE_HOST, "/figures/")
         return HTMLResponse(html, headers={**PRIVATE, "content-security-policy": MAIL_POLICY})
 
+    @web.api_route("/stamp", methods=["GET", "HEAD"])
+    def stamp() -> PlainTextResponse:
+        """Changes whenever a template file does: the page asks, and loads itself again."""
+        templates.look()
+        return PlainTextResponse(templates.stamp, headers=PRIVATE)
+
+    @web.post("/send")
+    def send(request: Request, looked: Looked, posted: Posted) -> RedirectResponse:
+        """Send what is shown as a test mail to the address typed in; only from this page."""
+        if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            raise LinkError("Another page asked for this mail, so it was not sent.")
+        from digest.trial import send_test  # noqa: PLC0415 -- needed to send only
+
+        try:
+            reply = send_test(app, seen(looked), posted["to"])
+            said = f"{reply.outcome.value}: {reply.code or ''} {reply.text}".strip()
+        except (AddressError, RelayError) as error:
+            said = f"not sent: {error}"
+        query = f"{looked.key}&{urlencode({'view': looked.view, 'said': said})}"
+        return RedirectResponse(f"/?{query}", status_code=303)
+
     web.add_middleware(Guard)
     web.add_middleware(TrustedHostMiddleware, allowed_hosts=list(NAMES))
     return web
+
+
+class _Watch:
+    """The files of the templates: when one of them changes, the mails are rendered from anew."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.stamp = self._now()
+
+    def look(self) -> None:
+        """Notice what was saved since the last look."""
+        stamp = self._now()
+        if stamp != self.stamp:
+            self.stamp = stamp
+            self._app.__dict__.pop("renderer", None)  # a cached property: made again when asked
+
+    def _now(self) -> str:
+        folders = [folder for folder in (self._app.settings.templates, templates_dir()) if folder]
+        found = [
+            f"{path.name}{path.stat().st_mtime_ns}"
+            for folder in folders
+            for path in sorted((folder / "email").glob("*"))
+        ]
+        return f"{crc32(' '.join(found).encode()):08x}"
 
 
 def serve_preview(web: ASGIApp, listening: socket.socket) -> None:

@@ -30,6 +30,20 @@
     }
   }
 
+  // A template that was saved is looked at at once.
+  const stamp = document.getElementById("stamp");
+  async function watch() {
+    try {
+      const answer = await fetch(new URL("stamp", new URL(form.getAttribute("action"), location.href)));
+      const now = await answer.text();
+      if (answer.ok && now !== stamp.dataset.stamp) return location.reload();
+    } catch {
+      // The server is gone; it may come back.
+    }
+    setTimeout(watch, 1000);
+  }
+  if (stamp) setTimeout(watch, 1000);
+
   const soon = () => { clearTimeout(timer); timer = setTimeout(show, 250); };
   field.addEventListener("input", soon);
   form.addEventListener("change", soon);
