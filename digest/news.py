@@ -97,12 +97,13 @@ def consider(
 def learned_of(
     app: App, readers: Sequence[Subscriber], papers: Sequence[Paper]
 ) -> dict[int, Learned]:
-    """What was learned of each reader who saved enough; `papers` are those of late."""
+    """What was learned of each reader who saved enough and lets us; `papers` are those of late."""
     from digest.learn import LEAST_SAVED, Lessons  # noqa: PLC0415
     from subscribers.feedback import Verdict  # noqa: PLC0415
 
+    willing = [one.number for one in readers if one.learning]
     verdicts: dict[int, dict[Verdict, list[int]]] = {}
-    for reader, said in app.store.feedback.of_all([one.number for one in readers]).items():
+    for reader, said in app.store.feedback.of_all(willing).items():
         by_verdict: dict[Verdict, list[int]] = {verdict: [] for verdict in Verdict}
         for each in said:
             by_verdict[each.verdict].append(each.paper)

@@ -117,7 +117,8 @@ class Subscriber:
 
     `number` is the store's own, 0 while not stored; `public_id` (64 random bits, 13 characters
     of base32) is what links carry. `came_from` says in words where the address signed up,
-    `left_because` why it left, where somebody said so.
+    `left_because` why it left, where somebody said so. `learning` lets saved papers reorder
+    what keywords found.
     `synonyms` are the reader's own additions to what is offered: `MoE = mixture of experts`.
     """
 
@@ -137,6 +138,7 @@ class Subscriber:
     quiet_notes: bool = True
     came_from: str = ""
     left_because: str = ""
+    learning: bool = True
     created_at: datetime | None = None
     confirmed_at: datetime | None = None
     paused_until: datetime | None = None

@@ -17,6 +17,7 @@ from loopback import Answer, Site, serving
 
 from digest.app import App
 from digest.errors import NotFound
+from digest.news import learned_of
 from digest.notices import LASTS, Notice
 from digest.papers import Author, Listing, Paper, PaperId
 from digest.run import deliver, issue
@@ -179,6 +180,35 @@ class TestSavedPapers:
 
     def test_there_is_no_other_file(self, house: House) -> None:
         assert house.site.get(f"{house.path}/saved.exe").status == 404
+
+
+class TestWhatWasLearned:
+    def test_too_few_saved_papers_teach_nothing(self, house: House) -> None:
+        page = house.site.get(house.path).text
+        assert "Nothing yet: 1 saved, and from 5 on" in page
+
+    def test_it_is_shown_switched_off_and_on_again(self, house: House) -> None:
+        listed = (Listing("arxiv", "arXiv", date(2026, 11, 20)),)
+        titles = [f"Sparse routing of tokens {n}" for n in range(8)]
+        titles += [f"Larvae under pressure {n}" for n in range(30)]
+        papers = [
+            Paper(PaperId("arxiv", f"2611.1{n:04}"), title, listings=listed)
+            for n, title in enumerate(titles)
+        ]
+        house.app.store.papers.ingest(papers, NOW)
+        for paper in house.app.store.papers.between(date(2026, 11, 20), date(2026, 11, 20)):
+            if "Sparse" in paper.title:
+                said = Feedback(house.number, paper.number, Verdict.SAVE, NOW)
+                house.app.store.feedback.give(said)
+        page = house.site.get(house.path).text
+        assert "From 9 saved papers" in page
+        assert re.search(r"Counts for more<small>[^<]*routing", page)
+        papers = house.app.store.papers.between(date(2026, 11, 19), date(2026, 11, 20))
+        assert learned_of(house.app, [house.reader], papers)
+        assert "It is switched off." in house.do("forget").text
+        assert learned_of(house.app, [house.reader], papers) == {}
+        house.do("learn")
+        assert learned_of(house.app, [house.reader], papers)
 
 
 class TestAnotherAddress:

@@ -70,7 +70,7 @@ def create_app(app: App) -> FastAPI:
     web.include_router(public_routes(app))
     web.include_router(leave_routes(app, pages))
     web.include_router(manage_routes(app, pages, months))
-    web.include_router(account_routes(app, pages, desk))
+    web.include_router(account_routes(app, pages, desk, months))
     web.include_router(takeout_routes(app))
     web.include_router(move_routes(app, pages))
     web.include_router(pause_routes(app, pages))

@@ -13,6 +13,8 @@ from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annot
 from starlette.responses import HTMLResponse, Response
 
 from digest.errors import Conflict, LinkError, NotFound
+from digest.learn import LEAST_SAVED
+from digest.news import learned_of
 from digest.notices import new_address
 from digest.selection import Selection
 from digest.web.front import client_of
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from digest.app import App
     from digest.store.deliveries import Delivery
+    from digest.web.months import Months
     from digest.web.signup import Desk
     from subscribers.subscriber import Subscriber
 
@@ -34,6 +37,9 @@ Posted = Annotated[Form, Depends(form)]
 HISTORY = 60
 """Mails that are listed; the JSON has all of them."""
 _ALL = 10_000
+LATELY = 1_500
+"""Papers that what a reader saved is compared with, as far as the page tells of it."""
+TELLING = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,16 @@ class Mail:
     token: str
 
 
-def account_routes(app: App, pages: Pages, desk: Desk) -> APIRouter:
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What was learned of a reader: words that count for more and for less, and from how many."""
+
+    more: tuple[str, ...]
+    less: tuple[str, ...]
+    saved: int
+
+
+def account_routes(app: App, pages: Pages, desk: Desk, months: Months) -> APIRouter:
     """The route /a."""
     routes = APIRouter()
 
@@ -56,6 +71,8 @@ def account_routes(app: App, pages: Pages, desk: Desk) -> APIRouter:
             "reader": reader,
             "mails": _mails(app, reader),
             "saved": saved_papers(app, reader),
+            "lesson": lesson(app, reader, months),
+            "least": LEAST_SAVED,
             "exports": EXPORTS,
             "manage": app.links.token(Purpose.MANAGE, reader.public_id),
             "problem": "",
@@ -88,6 +105,10 @@ def account_routes(app: App, pages: Pages, desk: Desk) -> APIRouter:
                 return account(reader, token, **said)
             case "unsave" | "save":
                 return account(reader, token, taken_back=_saved_or_not(app, reader, posted))
+            case "learn" | "forget":
+                is_on = posted["do"] == "learn"
+                change = app.store.subscribers.change
+                reader = change(reader.number, lambda one: replace(one, learning=is_on))
             case "delete":
                 return account(reader, token, is_leaving=True)
             case "delete-everything":
@@ -145,6 +166,18 @@ def move_routes(app: App, pages: Pages) -> APIRouter:
         return pages.page("move.html", private=True, token=token, is_done=True)
 
     return routes
+
+
+def lesson(app: App, reader: Subscriber, months: Months) -> Lesson | None:
+    """What was learned of a reader so far, used or not; None while they saved too few papers."""
+    papers = sorted(months.current().papers, key=lambda paper: -paper.number)[:LATELY]
+    learned = learned_of(app, [replace(reader, learning=True)], papers).get(reader.number)
+    if learned is None:
+        return None
+    weights = sorted(learned.weights, key=lambda one: -abs(one.thousandths))
+    more = tuple(one.word for one in weights if one.thousandths > 0)[:TELLING]
+    less = tuple(one.word for one in weights if one.thousandths < 0)[:TELLING]
+    return Lesson(more, less, learned.saved)
 
 
 def saved_papers(app: App, reader: Subscriber) -> list[Saved]:
