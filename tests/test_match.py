@@ -136,6 +136,17 @@ def test_reasons_survive_packing() -> None:
         Reason.unpack(["term"])
 
 
+@given(shelves, texts)
+def test_a_score_can_be_taken_apart(papers: list[Paper], text: str) -> None:
+    for found in match(papers, [Profile(text)], now=NOW)[0]:
+        assert found.parts.total == pytest.approx(found.score)
+        assert sum(line.points for line in found.lines) == pytest.approx(found.parts.relevance)
+        for line in found.lines:
+            # A line of nothing that scores (a floor, a category) is worth a thousandth.
+            made = sum(term.points for term in line.terms)
+            assert line.points == pytest.approx(max(made, 0.001), abs=0.00051)
+
+
 @pytest.mark.parametrize(
     ("signals", "hours", "value"),
     [

@@ -47,6 +47,9 @@ def try_out(
     days: Annotated[
         int, typer.Option("--days", min=1, max=_LONGEST, help="How far to look back.")
     ] = 30,
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Show what the score of each of the best is made of.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what keywords mean, and what they would have brought in the last days."""
@@ -63,6 +66,8 @@ def try_out(
             typer.echo(line)
         show_lines(answer)
         show_best(answer, recent)
+        for line in scored(answer, recent) if explained else ():
+            typer.echo(line)
     if answer.mistakes:
         raise typer.Exit(2)
 
@@ -153,6 +158,28 @@ def show_best(answer: Volume, recent: Recent) -> None:
     table(("", "best", "score", "because of"), rows, right=("", "score"))
 
 
+def scored(answer: Volume, recent: Recent) -> Iterator[str]:
+    """What the score of each of the best papers is made of."""
+    papers = {paper.number: paper for paper in recent.papers}
+    for place, one in enumerate(answer.best, start=1):
+        parts = one.parts
+        named = {
+            "keywords": parts.relevance, "trend": parts.trend,
+            "freshness": parts.freshness, "learned": parts.learned,
+        }  # fmt: skip
+        told = " + ".join(f"{value:.2f} {name}" for name, value in named.items() if value)
+        yield ""
+        yield f"{place}. {papers[one.paper].title}"
+        yield f"   {one.score:.2f} = {told or '0'}"
+        for line in one.lines:
+            yield f"   line {line.line}, {line.text}: {line.points:.2f}"
+            for term in line.terms:
+                yield (
+                    f"      {term.text}: {term.points:.2f} = {term.share:.2f} share x "
+                    f"{term.rarity:.2f} rarity x {term.strength:.2f} strength"
+                )
+
+
 def described(answer: Volume, recent: Recent) -> dict[str, object]:
     """The answer for machines."""
     from digest.volume import headline
@@ -207,6 +234,12 @@ def _described(one: Match, paper: Paper) -> dict[str, object]:
         "title": paper.title,
         "url": paper.url,
         "score": round(one.score, 3),
+        "parts": {
+            "keywords": round(one.parts.relevance, 3),
+            "trend": round(one.parts.trend, 3),
+            "freshness": round(one.parts.freshness, 3),
+            "learned": round(one.parts.learned, 3),
+        },
         "reasons": [
             {"kind": reason.kind.value, "text": reason.text, "field": reason.field}
             for reason in one.reasons

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
 from digest.match.reasons import Reason, ReasonKind, learned_reason, together, trend_reason
-from digest.match.score import POINT, Parts
+from digest.match.score import (
+    COEFFICIENT_UNIT,
+    POINT,
+    STRENGTH_UNIT,
+    Parts,
+    coefficients,
+    strength,
+)
+from digest.match.stored import atom
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +27,31 @@ if TYPE_CHECKING:
     from digest.match.learned import Learned
     from digest.match.stored import Understood
     from subscribers.tree import Line
+
+
+@dataclass(frozen=True, slots=True)
+class TermScore:
+    """One term of a line: how much of the line it is, how rare it is, how strongly it stands."""
+
+    text: str
+    share: float
+    rarity: float
+    strength: float
+
+    @property
+    def points(self) -> float:
+        """Points it brings the line."""
+        return self.share * self.rarity * self.strength
+
+
+@dataclass(frozen=True, slots=True)
+class LineScore:
+    """A line that a paper fits, its points, and the terms that made them."""
+
+    line: int
+    text: str
+    points: float
+    terms: tuple[TermScore, ...]
 
 
 class Match:
@@ -46,6 +80,11 @@ class Match:
     def parts(self) -> Parts:
         """What its score is made of."""
         return self._ranking.parts(self._place, round(self.score * POINT))
+
+    @property
+    def lines(self) -> tuple[LineScore, ...]:
+        """The lines it fits, the best first, taken apart: what --explain prints."""
+        return self._ranking.taken_apart(self._place)
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -121,6 +160,23 @@ class Ranking(Sequence[Match]):
             return found
         like = self._liked.like(self.engine.index.tfidf.of(place))
         return (*found, learned_reason(like)) if like else found
+
+    def taken_apart(self, place: int) -> tuple[LineScore, ...]:
+        """The lines that a paper fits, with their terms."""
+        index, (lines, table) = self.engine.index, self._points_of
+        reading = index.reading(place)
+        told = []
+        for line in self.lines(place):
+            terms = []
+            for term, coefficient in coefficients(line.tree):
+                if amount := strength(term, reading):
+                    having = index.rows([atom(term)]).nnz
+                    rare = int(self.engine.rarity[having])
+                    share = coefficient / COEFFICIENT_UNIT
+                    terms.append(TermScore(term.text, share, rare / POINT, amount / STRENGTH_UNIT))
+            points = int(table[lines.index(line), place]) / POINT
+            told.append(LineScore(line.number, line.text, points, tuple(terms)))
+        return tuple(told)
 
     def parts(self, place: int, points: int) -> Parts:
         """What the points of a paper are made of."""

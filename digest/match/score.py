@@ -41,12 +41,12 @@ MOST_POINTS: Final = 1 << 19
 
 TITLE: Final = 12
 BODY: Final = (0, 8, 16, 20, 24)
-_STRENGTH_UNIT: Final = 8
+STRENGTH_UNIT: Final = 8
 _FIELD_STRENGTH: Final = {
     Field.AUTHOR: 24, Field.ID: 24, Field.ORG: 16, Field.CATEGORY: 0, Field.SOURCE: 0,
 }  # fmt: skip
-_COEFFICIENT_UNIT: Final = 1000
-SUM_UNIT: Final = _COEFFICIENT_UNIT * _STRENGTH_UNIT
+COEFFICIENT_UNIT: Final = 1000
+SUM_UNIT: Final = COEFFICIENT_UNIT * STRENGTH_UNIT
 """What a sum of coefficient x rarity x strength is counted in, to a thousandth of a point."""
 LEARNED_SUM_UNIT: Final = 10_000_000
 """What a sum of weight (in thousandths) x TF-IDF (in ten-thousandths) is counted in."""
@@ -151,7 +151,7 @@ def coefficients(tree: Node) -> tuple[tuple[Term, int], ...]:
     for term, share in _shares(tree, 1.0):
         bare = Term(term.text, term.field, term.patterns, term.near)
         phrase = 2.0 if len(term.patterns) > 1 else 1.0
-        count = round(_COEFFICIENT_UNIT * term.weight * share * phrase)
+        count = round(COEFFICIENT_UNIT * term.weight * share * phrase)
         found[bare] = found.get(bare, 0) + count
     return tuple(found.items())
 
