@@ -13,6 +13,7 @@ from relay import Relay
 from typer.testing import CliRunner
 
 from digest.app import App, open_app, utc_now
+from digest.bounces import Kind, Report
 from digest.cli import app as command_line
 from digest.reopen import Action, act
 from digest.run import deliver, ingest, issue
@@ -102,6 +103,22 @@ def test_every_attempt_and_its_reply_is_in_the_history(house: App, whims: Relay)
         (2, "accepted", 250, "queued as 4711"),
     ]
     assert second.not_before is None
+
+
+def test_what_came_back_stands_in_the_history_of_its_delivery(house: App) -> None:
+    send(house)
+    ada = entry(house, "ada")
+    returned = Report(
+        Kind.SOFT, NOW, "mail", ada.public_id, code=552, enhanced="5.2.2", text="mailbox full"
+    )
+    later(house, timedelta(minutes=5))
+    house.store.suppressions.take(returned, house.clock())
+    assert [
+        (one.number, one.state, one.code, one.text) for one in entry(house, "ada").attempts
+    ] == [
+        (1, "accepted", 250, "queued as 4711"),
+        (0, "bounced", 552, "soft: mailbox full"),
+    ]
 
 
 def test_who_was_due_and_got_nothing_is_in_the_history_with_the_reason(house: App) -> None:

@@ -21,11 +21,12 @@ from typer.testing import CliRunner
 
 from digest.app import App, open_app, utc_now
 from digest.cli import app as command_line
+from digest.dkim import new_key
 from digest.doctor import Finding, Health, examine, ok
 from digest.doctor.machine import look_at_machine
 from digest.doctor.online import look_at_pages
 from digest.doctor.relay import look_at_mailbox, look_at_relay
-from digest.doctor.signature import look_at_mail, selectors
+from digest.doctor.signature import look_at_signature, selectors
 from digest.settings import load
 from digest.store import open_store
 from digest.store.deliveries import Prepared
@@ -324,13 +325,31 @@ BOTH: Final = "List-Unsubscribe:List-Unsubscribe-Post"
     ],
 )
 def test_a_mail_that_arrived_shows_whether_the_one_click_is_signed(
-    tmp_path: Path, mail: str, health: Health, said: str
+    house: App, tmp_path: Path, mail: str, health: Health, said: str
 ) -> None:
     path = tmp_path / "digest.eml"
     path.write_bytes(mail.replace("\n", "\r\n").encode())
-    found = look_at_mail(path, "lab.uni.test")[-1]
+    house.settings = replace(house.settings, sender_address="digest@lab.uni.test")
+    found = look_at_signature(house, path)[-1]
     assert found.health is health
     assert said in found.seen
+
+
+def test_what_signs_here_signs_both_one_click_headers(house: App) -> None:
+    (found,) = look_at_signature(house, None)
+    assert (found.health, "--mail FILE" in found.advice) == (Health.WARNING, True)
+    house.settings = replace(
+        house.settings,
+        dkim_key=new_key("d1", small=True).pem,
+        dkim_selectors=("d1",),
+        dkim_domain="example.org",
+    )
+    vars(house).pop("signer", None)
+    (found,) = look_at_signature(house, None)
+    assert told(found) == (Health.OK, "we sign both one-click headers as example.org")
+    house.settings = replace(house.settings, sender_address="digest@uni.test")
+    (found,) = look_at_signature(house, None)
+    assert found.seen == "a mail signed here is signed by example.org, not by uni.test"
 
 
 def test_the_key_that_signed_is_read_from_the_mail(tmp_path: Path) -> None:

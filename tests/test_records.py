@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from nameserver import NameServer
 
+from digest.dkim import Signer, new_key
 from digest.doctor import Finding, Health
 from digest.doctor.names import Names, Unanswered
 from digest.doctor.records import aligned, look_at_records
@@ -236,6 +237,25 @@ def test_a_record_of_the_domain_above_holds_below() -> None:
         found = look_at_records(settings("digest@lab.uni.test"), dns=server.place)
     dmarc = next(one for one in found if one.topic == "DMARC")
     assert (dmarc.health, dmarc.seen) == (Health.OK, "uni.test: v=DMARC1; p=reject")
+
+
+def test_the_published_key_must_be_the_one_that_signs_here() -> None:
+    ours, other = new_key("d1"), new_key("d2", small=True)
+    records = changed(dkim=[ours.record])
+    records["d2._domainkey.uni.test", "TXT"] = [new_key("d2", small=True).record]
+    with NameServer(records) as server:
+        found = look_at_records(
+            settings(bounce="b@relay.test"),
+            signer=Signer("uni.test", (ours, other)),
+            dns=server.place,
+        )
+    first, second = [one for one in found if one.topic == "DKIM"]
+    assert first.health is Health.OK
+    assert second.health is Health.FAILED
+    assert "d2._domainkey.uni.test holds another key than DIGEST_DKIM_KEY" in second.seen
+    alignment = next(one for one in found if one.topic == "alignment")
+    assert alignment.health is Health.OK
+    assert alignment.seen.endswith("the envelope relay.test, the signature uni.test")
 
 
 def test_a_long_key_comes_over_tcp() -> None:

@@ -137,9 +137,9 @@ def show(
         if text:
             typer.echo(f"{fact:<9} {text}")
     for attempt in entry.attempts:
-        relay = f" at {attempt.relay}" if attempt.relay else ""
+        relay = f" {'at' if attempt.number else 'by'} {attempt.relay}" if attempt.relay else ""
         typer.echo(
-            f"{'':<9} {_when(attempt.ended_at, zone)}  {attempt.number}. {attempt.state}{relay}"
+            f"{'':<9} {_when(attempt.ended_at, zone)}  {_step(attempt)}{relay}"
             f"  {_said(attempt)}".rstrip()
         )
 
@@ -307,10 +307,15 @@ def _rows(entry: Entry, zone: ZoneInfo) -> list[tuple[str, ...]]:
         entry.address or "(removed)", state, papers, said,
     )  # fmt: skip
     tries = [
-        (f"  {_when(one.ended_at, zone)}", "", "", "", f"{one.number}. {one.state}", "", _said(one))
+        (f"  {_when(one.ended_at, zone)}", "", "", "", _step(one), "", _said(one))
         for one in entry.attempts
     ]
     return [first, *(tries if len(tries) > 1 else [])]
+
+
+def _step(one: Attempt) -> str:
+    """The number and the outcome of a try; what came back has no number."""
+    return f"{one.number}. {one.state}" if one.number else one.state
 
 
 def _when(moment: datetime, zone: ZoneInfo) -> str:

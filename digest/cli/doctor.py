@@ -91,7 +91,7 @@ def _examinations(
     from digest.doctor.online import look_at_pages
     from digest.doctor.records import look_at_records
     from digest.doctor.relay import look_at_mailbox, look_at_relay
-    from digest.doctor.signature import look_at_mail, selectors
+    from digest.doctor.signature import look_at_signature, selectors
 
     domain = house.settings.sender_address.rpartition("@")[2]
     if mail is not None and not selector:
@@ -101,10 +101,12 @@ def _examinations(
         ("relay", partial(look_at_relay, house)),
         (
             "DNS",
-            partial(look_at_records, house.settings, dns=dns, address=address, selector=selector),
+            lambda: look_at_records(
+                house.settings, signer=house.signer, dns=dns, address=address, selector=selector
+            ),
         ),
         *(
-            [("signed headers", partial(look_at_mail, mail, domain))]
+            [("signed headers", partial(look_at_signature, house, mail))]
             if mail is not None or not house.settings.writes_files
             else []
         ),

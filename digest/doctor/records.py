@@ -23,6 +23,7 @@ from digest.doctor.spf import look_up
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from digest.dkim import Key, Signer
     from digest.settings import Settings
 
 _SHORTEST_KEY: Final = 1024
@@ -33,12 +34,17 @@ _PLACEHOLDERS: Final = ("example.org", "example.com", "example.net", "localhost"
 
 
 def look_at_records(
-    settings: Settings, *, dns: str = "", address: str = "", selector: str = ""
+    settings: Settings,
+    *,
+    signer: Signer | None = None,
+    dns: str = "",
+    address: str = "",
+    selector: str = "",
 ) -> list[Finding]:
     """Every record of the domains of From and of the envelope.
 
-    `dns` is a server to ask instead of the system's, `address` where mails leave from,
-    `selector` the name of the DKIM key.
+    `signer` is what signs mails here, if anything does. `dns` is a server to ask instead of the
+    system's, `address` where mails leave from, `selector` the name of the relay's DKIM key.
     """
     domain = settings.sender_address.rpartition("@")[2]
     bounce = settings.bounce_address.rpartition("@")[2] or domain
@@ -54,9 +60,9 @@ def look_at_records(
     found: list[Finding] = []
     checks: list[tuple[str, Callable[[], Sequence[Finding]]]] = [
         ("SPF", lambda: [_spf(names, bounce, address)]),
-        ("DKIM", lambda: [_dkim(names, domain, selector)]),
+        ("DKIM", lambda: _dkim(names, domain, selector, signer)),
         ("DMARC", lambda: [_dmarc(names, domain)]),
-        ("alignment", lambda: [_alignment(names, domain, bounce)]),
+        ("alignment", lambda: [_alignment(names, domain, bounce, signer)]),
         ("MX", lambda: [_mx(names, one) for one in dict.fromkeys((bounce, _of(settings.contact)))]),
         ("PTR", lambda: [_ptr(names, address)] if address else [_no_address()]),
     ]
@@ -139,8 +145,12 @@ def _dmarc(names: Names, domain: str) -> Finding:
     return ok("DMARC", f"{above}: {records[0][:120]}")
 
 
-def _alignment(names: Names, domain: str, bounce: str) -> Finding:
+def _alignment(names: Names, domain: str, bounce: str, signer: Signer | None) -> Finding:
     told = f"From is {domain}, the envelope {bounce}"
+    if signer is not None:
+        told += f", the signature {signer.domain}"
+        if aligned(names, domain, signer.domain):
+            return ok("alignment", told)
     if aligned(names, domain, bounce):
         return ok("alignment", told)
     return warning(
@@ -149,19 +159,45 @@ def _alignment(names: Names, domain: str, bounce: str) -> Finding:
     )  # fmt: skip
 
 
-def _dkim(names: Names, domain: str, selector: str) -> Finding:
+def _dkim(names: Names, domain: str, selector: str, signer: Signer | None) -> list[Finding]:
+    if signer is not None:
+        return [_published(names, signer.domain, key) for key in signer.keys]
     if not selector:
-        return warning(
-            "DKIM", "which key signs is not known here",
-            "Say --selector NAME, or --mail FILE with a digest that arrived: the NAME is s= in its "
-            "DKIM-Signature.",
+        return [
+            warning(
+                "DKIM", "we do not sign (DIGEST_DKIM_KEY); which key the relay signs with is not "
+                "known here",
+                "Say --selector NAME, or --mail FILE with a digest that arrived: the NAME is s= in "
+                "its DKIM-Signature. Or sign here: `paper-digest dkim new`.",
+            )
+        ]  # fmt: skip
+    return [_record(names, domain, selector)[0]]
+
+
+def _published(names: Names, domain: str, key: Key) -> Finding:
+    """Whether the public half of a key of ours is where receivers look for it."""
+    finding, tags = _record(names, domain, key.selector)
+    ours = key.record.rpartition("p=")[2]
+    if tags.get("p") not in {None, "", ours}:
+        return failed(
+            "DKIM", f"{key.selector}._domainkey.{domain} holds another key than DIGEST_DKIM_KEY",
+            "Publish what `paper-digest dkim show` prints, or set the key that belongs to it.",
         )  # fmt: skip
+    return finding
+
+
+def _record(names: Names, domain: str, selector: str) -> tuple[Finding, dict[str, str]]:
+    """What is at a selector, and its tags."""
     place = f"{selector}._domainkey.{domain}"
     records = [text for text in names.txt(place) if "p=" in text]
     if not records:
-        return failed("DKIM", f"there is no key at {place}", "Publish the key's TXT record there.")
+        lacking = failed(
+            "DKIM", f"there is no key at {place}", "Publish the key's TXT record there."
+        )
+        return lacking, {}
     tags = dict(re.findall(r"(?:^|;)\s*(\w+)\s*=\s*([^;]*)", records[0]))
-    return _key(place, "".join(tags.get("p", "").split()), tags.get("k", "rsa").strip().lower())
+    tags["p"] = "".join(tags.get("p", "").split())
+    return _key(place, tags["p"], tags.get("k", "rsa").strip().lower()), tags
 
 
 def _key(place: str, given: str, kind: str) -> Finding:

@@ -15,6 +15,8 @@ from digest.doctor import Finding, failed, ok, warning
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from digest.app import App
+
 ONE_CLICK: Final = ("list-unsubscribe", "list-unsubscribe-post")
 _MOST: Final = 200_000
 _HEADERS: Final = "signed headers"
@@ -25,28 +27,61 @@ def selectors(path: Path, domain: str) -> list[str]:
     return [tags["s"] for tags in _signatures(_fields(path)) if _of(tags, domain) and "s" in tags]
 
 
-def look_at_mail(path: Path | None, domain: str) -> list[Finding]:
-    """What a digest that arrived says of its signature, as far as it stands in its header.
+def look_at_signature(app: App, path: Path | None) -> list[Finding]:
+    """Whether the one-click headers are signed: in a digest that arrived, or in one we sign here.
 
     `path` is the mail as the mail program saves its source; None where there is none.
     """
-    if path is None:
+    domain = app.settings.sender_address.rpartition("@")[2]
+    if path is not None:
+        fields = _fields(path)
+        return _judged(fields, str(path), domain) or _received(fields, path, domain)
+    if app.signer is None:
         return [
             warning(
                 _HEADERS, "whether the one-click headers are signed shows only in a mail",
                 "Save a digest that arrived (its source, with all headers) and say --mail FILE.",
             )
         ]  # fmt: skip
-    fields = _fields(path)
+    signed = app.signer.sign(_sample(app), app.clock())
+    fields = fields_of(said(signed.replace(b"\r\n", b"\n").partition(b"\n\n")[0]))
+    wrong = _judged(fields, "a mail signed here", domain)
+    return wrong or [ok(_HEADERS, f"we sign both one-click headers as {app.signer.domain}")]
+
+
+def _sample(app: App) -> bytes:
+    """A mail like ours, with every header it can have."""
+    from digest.mail import Letter, to_bytes  # noqa: PLC0415 -- needed where we sign ourselves
+
+    settings = app.settings
+    return to_bytes(
+        Letter(
+            sender_name=settings.sender_name,
+            sender_address=settings.sender_address,
+            to=settings.contact,
+            subject="A sample",
+            text="A sample.\n",
+            html="<p>A sample.</p>\n",
+            message_id=f"<sample@{settings.hostname}>",
+            date=app.clock(),
+            list_id=f"{settings.list_name}.{settings.hostname}",
+            unsubscribe_url="https://example.org/u/sample",
+        )
+    )
+
+
+def _judged(fields: dict[str, list[str]], what: str, domain: str) -> list[Finding]:
+    """What is wrong with the signatures of a mail, or nothing."""
     ours = [tags for tags in _signatures(fields) if _of(tags, domain)]
     if "list-unsubscribe" not in fields:
-        return [failed(_HEADERS, f"{path} has no List-Unsubscribe", "Is it a digest of ours?")]
+        return [failed(_HEADERS, f"{what} has no List-Unsubscribe", "Is it a digest of ours?")]
     if not ours:
         signed = ", ".join(tags.get("d", "?") for tags in _signatures(fields)) or "nobody"
         return [
             failed(
-                _HEADERS, f"{path} is signed by {signed}, not by {domain}",
-                f"Let what sends sign as {domain}, or DMARC rests on SPF alone.",
+                _HEADERS, f"{what} is signed by {signed}, not by {domain}",
+                f"Let what sends sign as {domain} (`paper-digest dkim new`), or DMARC rests on SPF "
+                "alone.",
             )
         ]  # fmt: skip
     wanted = [name for name in ONE_CLICK if name in fields]
@@ -54,14 +89,20 @@ def look_at_mail(path: Path | None, domain: str) -> list[Finding]:
     if lacking:
         return [
             failed(
-                _HEADERS, f"{', '.join(lacking)} is in {path} and not under its signature",
+                _HEADERS, f"{', '.join(lacking)} is in {what} and not under its signature",
                 "Add it to the headers that are signed, or the one click is not offered.",
             )
         ]  # fmt: skip
     if "list-unsubscribe-post" not in fields:
-        told = f"{path} has no List-Unsubscribe-Post"
+        told = f"{what} has no List-Unsubscribe-Post"
         return [warning(_HEADERS, told, "One click needs an https DIGEST_PUBLIC_URL.")]
-    found = [ok(_HEADERS, f"both one-click headers are signed by {ours[0]['d']}")]
+    return []
+
+
+def _received(fields: dict[str, list[str]], path: Path, domain: str) -> list[Finding]:
+    """What whoever received a mail says of it."""
+    signer = next(tags["d"] for tags in _signatures(fields) if _of(tags, domain))
+    found = [ok(_HEADERS, f"both one-click headers are signed by {signer}")]
     results = " ".join(fields.get("authentication-results", ()))
     for method in ("spf", "dkim", "dmarc"):
         verdict = re.search(rf"\b{method}=(\w+)", results)

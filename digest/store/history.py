@@ -20,6 +20,7 @@ from digest.store.tables import (
     DeliveryRow,
     ExclusionRow,
     IssueRow,
+    ReturnRow,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ DELIVERY = DeliveryRow.__table__  # type: ignore[attr-defined]
 ATTEMPT = AttemptRow.__table__  # type: ignore[attr-defined]
 ISSUE = IssueRow.__table__  # type: ignore[attr-defined]
 EXCLUSION = ExclusionRow.__table__  # type: ignore[attr-defined]
+RETURNED = ReturnRow.__table__  # type: ignore[attr-defined]
 
 EXCLUDED: Final = "excluded"
 """What the history calls a reader who was due and got nothing: no delivery, but an answer."""
@@ -42,7 +44,10 @@ SEEN_STATES: Final = (*STATES, EXCLUDED)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at a delivery, or a decision about it by hand, and what came of it."""
+    """One try at a delivery, a decision about it by hand, or what came back of it afterwards.
+
+    The `state` of what came back is "bounced", "delayed", "complaint" or "unsubscribe".
+    """
 
     number: int
     ended_at: datetime
@@ -297,7 +302,17 @@ def _with_attempts(connection: Connection, entries: Sequence[Entry]) -> list[Ent
                 row.attempt, row.ended_at, row.state, row.relay, row.code, row.enhanced, row.text
             )
             tried.setdefault(row.delivery, []).append(one)
+        for row in connection.execute(select(RETURNED).where(RETURNED.c.delivery.in_(part))):
+            tried.setdefault(row.delivery, []).append(_came_back(row))
+    for attempts in tried.values():
+        attempts.sort(key=lambda one: one.ended_at)
     return [replace(entry, attempts=tuple(tried.get(entry.number, ()))) for entry in entries]
+
+
+def _came_back(row: Row[Any]) -> Attempt:
+    state = "bounced" if row.kind in {"hard", "soft", "blocked"} else row.kind
+    text = f"{row.kind}: {row.text}" if state == "bounced" else row.text
+    return Attempt(0, row.taken_at, state, row.via, row.code, row.enhanced, text)
 
 
 def _entry(row: Row[Any]) -> Entry:
