@@ -302,7 +302,9 @@ def _with_attempts(connection: Connection, entries: Sequence[Entry]) -> list[Ent
                 row.attempt, row.ended_at, row.state, row.relay, row.code, row.enhanced, row.text
             )
             tried.setdefault(row.delivery, []).append(one)
-        for row in connection.execute(select(RETURNED).where(RETURNED.c.delivery.in_(part))):
+        # What the relay refused at the door is an attempt already.
+        back = select(RETURNED).where(RETURNED.c.delivery.in_(part), RETURNED.c.via != "relay")
+        for row in connection.execute(back):
             tried.setdefault(row.delivery, []).append(_came_back(row))
     for attempts in tried.values():
         attempts.sort(key=lambda one: one.ended_at)
