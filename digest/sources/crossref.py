@@ -7,13 +7,13 @@ it was.
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.papers import Author, Listing, MalformedPaper, Paper, PaperId, tidy
 from digest.sources import Fetch, FetchState, Options, Pace
 from digest.sources.collecting import Collection, json_object
-from digest.sources.fields import count, instant, items, mapping, plain, text, texts
+from digest.sources.fields import calendar_day, count, instant, items, mapping, plain, text, texts
 from digest.sources.timetable import Steady, Timetable
 
 if TYPE_CHECKING:
@@ -123,7 +123,4 @@ def _date(value: object) -> datetime | None:
     if not numbers or not numbers[0]:
         return None
     year, month, on = [*numbers, None, None][:3]
-    try:
-        return datetime(year or 0, month or 1, on or 1, tzinfo=UTC)
-    except ValueError:
-        return None
+    return calendar_day(year, month, on)

@@ -84,6 +84,14 @@ def instant(value: object) -> datetime | None:
     return utc if utc.year in _YEARS else None
 
 
+def calendar_day(year: int | None, month: int | None, on: int | None) -> datetime | None:
+    """The instant (UTC) a date begins of which all but the year may be missing."""
+    try:
+        return midnight(date(year or 0, month or 1, on or 1)) if year in _YEARS else None
+    except ValueError:
+        return None
+
+
 def midnight(of: date | None) -> datetime | None:
     """The instant (UTC) a date begins, for sources that give no time."""
     return datetime(of.year, of.month, of.day, tzinfo=UTC) if of else None

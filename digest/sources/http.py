@@ -17,6 +17,7 @@ import zlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Protocol, Self
 from urllib.parse import urljoin, urlsplit
@@ -28,6 +29,7 @@ from digest.sources.guard import Forbidden, public_address
 from digest.sources.pacing import Queue
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
@@ -96,6 +98,12 @@ class Limits:
     size: int = MAX_BYTES
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whose certificates are believed; reading them takes longer than most requests."""
+    return httpx.create_ssl_context()
+
+
 class Polite:
     """A client for every source: thread-safe, one for a process. Close it, or use `with`."""
 
@@ -109,12 +117,14 @@ class Polite:
         queues: Path | None = None,
         chance: Callable[[], float] = random.random,
         guard: Callable[[str], str] = public_address,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         """Say who asks: `contact` is the operator's address, `home` their page, if any.
 
         `queues` is a directory where processes of one installation queue up together.
         `chance` gives numbers in [0, 1) for the jitter. `guard` turns a host that somebody else
-        named into the address to connect to, or raises Forbidden.
+        named into the address to connect to, or raises Forbidden. `trust` says whose
+        certificates are believed, where not those the machine and certifi believe.
         """
         self._clock = clock or SystemClock()
         self._limits = limits or Limits()
@@ -136,6 +146,7 @@ class Polite:
             headers={"User-Agent": agent, "Accept-Encoding": "gzip"},
             timeout=self._timeout(self._limits.silence),
             follow_redirects=False,
+            verify=trust or _trusted(),
         )
 
     @staticmethod

@@ -7,13 +7,13 @@ record: only those of the article itself are its names.
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.papers import Author, Listing, MalformedPaper, Paper, PaperId, tidy
 from digest.sources import Answer, AnswerState, Fetch, FetchState, Options, Pace
 from digest.sources.collecting import Collection, json_object
-from digest.sources.fields import count, mapping, texts
+from digest.sources.fields import calendar_day, count, mapping, texts
 from digest.sources.markup import Element, read_xml
 from digest.sources.timetable import Daily, Timetable
 
@@ -214,7 +214,4 @@ def _date(parts: Sequence[str]) -> datetime | None:
     """The instant a year, a month (number or name) and a day stand for; two may be missing."""
     year, month, on = parts
     named = _MONTHS.index(month[:3].lower()) + 1 if month[:3].lower() in _MONTHS else count(month)
-    try:
-        return datetime(count(year) or 0, named or 1, count(on) or 1, tzinfo=UTC)
-    except ValueError:
-        return None
+    return calendar_day(count(year), named, count(on))
