@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from digest.channels import Outgoing
 from digest.notices import goes_to, is_notice, note
 from digest.selection import Selection
+from digest.tags import MARK
 from subscribers.links import Purpose
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def digest_links(app: App, reader: Subscriber, delivery_id: str) -> DigestLinks:
     """The links of one mail; of none where nobody can reach this installation."""
     from digest.render import DigestLinks  # noqa: PLC0415
 
-    mailto = f"mailto:{app.settings.contact}?subject=unsubscribe"
+    mailto = f"mailto:{_leave_address(app, delivery_id)}?subject=unsubscribe"
     if not app.settings.public_url or not reader.public_id:
         return DigestLinks(unsubscribe_mailto=mailto)
     url = app.links.url
@@ -44,6 +45,14 @@ def digest_links(app: App, reader: Subscriber, delivery_id: str) -> DigestLinks:
         feedback=url(Purpose.FEEDBACK, delivery_id) if delivery_id else "",
         unsubscribe_mailto=mailto,
     )
+
+
+def _leave_address(app: App, delivery_id: str) -> str:
+    """Where one writes to leave: with a tag to the mailbox we read ourselves, else to a person."""
+    settings = app.settings
+    if delivery_id and app.tags and settings.bounces_url and MARK in settings.bounce_address:
+        return app.tags.envelope(settings.bounce_address, delivery_id)
+    return settings.contact
 
 
 class Letters:

@@ -53,6 +53,18 @@ def test_what_mail_systems_return_is_understood(
     assert report.at <= NOW
 
 
+def test_a_mail_that_asks_to_leave_is_understood() -> None:
+    asked = returned.PERSON.replace("Re: 12 new papers", "UNSUBSCRIBE")
+    report = understood(asked)
+    assert isinstance(report, Report)
+    assert (report.kind, report.public_id) == (Kind.UNSUBSCRIBE, ID)
+    forged = understood(asked, FORGED)
+    assert isinstance(forged, Ignored)
+    assert forged.why.startswith("unsubscribe without a tag of ours")
+    robot = asked.replace("Subject:", "Auto-Submitted: auto-replied\nSubject:")
+    assert understood(robot) == Ignored("an automatic answer")
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

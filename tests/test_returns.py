@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +18,7 @@ from digest.cli import app as command_line
 from digest.settings import load
 from digest.store import open_store
 from subscribers.profile import Profile
-from subscribers.subscriber import Subscriber
+from subscribers.subscriber import Status, Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,6 +176,31 @@ def test_a_run_reads_the_mailbox_before_it_decides_who_gets_what(
     result = call("run", "--now")
     assert result.exit_code == 1
     assert "cannot be read: Connection refused" in result.stderr
+
+
+def test_who_writes_to_the_address_of_list_unsubscribe_leaves(
+    house: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ImapServer() as server:
+        monkeypatch.setenv("DIGEST_BOUNCE_ADDRESS", "bounces+*@example.org")
+        monkeypatch.setenv(
+            "DIGEST_BOUNCES_URL", server.url.replace("://", "://bounces:s%C3%ABcret@")
+        )
+        listing = json.loads(Path("listing.json").read_text(encoding="utf-8"))
+        listing["papers"][0] |= {"id": "arxiv:2611.90002", "title": "More unlearning"}
+        Path("listing.json").write_text(json.dumps(listing), encoding="utf-8")
+        well("run", "--now")
+        mail = Path("outbox").glob(f"ada*{tag(house)[:13]}.eml")
+        header = re.search(
+            r"List-Unsubscribe: <mailto:(\S+)\?subject=(\w+)>", next(mail).read_text()
+        )
+        assert header is not None
+        assert header[1] == f"bounces+{tag(house)}@example.org"
+        server.put(f"From: ada@example.net\nTo: {header[1]}\nSubject: {header[2]}\n\n".encode())
+        well("bounces", "fetch")
+        assert server.messages == []
+    status = house.store.subscribers.by_address("ada@example.net").status
+    assert status is Status.UNSUBSCRIBED
 
 
 @pytest.mark.usefixtures("house")

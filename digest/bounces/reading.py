@@ -50,7 +50,7 @@ def report_in(raw: bytes, tags: Tags, *, now: datetime, recipient: str = "") -> 
     `recipient` is the envelope recipient, where the pipe that brought the mail knows it.
     """
     mail = read(raw)
-    found = _complaint(mail) or _status(mail) or _old_style(mail)
+    found = _complaint(mail) or _status(mail) or _old_style(mail) or _leaving(mail)
     if found is None:
         return Ignored(_nothing(mail))
     if isinstance(found, Ignored):
@@ -142,6 +142,14 @@ def _old_style(mail: Part) -> _Found | None:
     line = next((one for one in words.split("\n") if code and code[0] in one), "")
     enhanced = status[0] if status else ""
     return judge(enhanced, number, line or words), address, enhanced, number, line
+
+
+def _leaving(mail: Part) -> _Found | None:
+    """A mail that asks to leave, as the mailto: of List-Unsubscribe makes it (RFC 2369 3.2)."""
+    automatic = mail.get("auto-submitted").lower() not in {"", "no"}
+    if automatic or mail.get("subject").strip().lower() != "unsubscribe":
+        return None
+    return Kind.UNSUBSCRIBE, _address(mail.get("from")), "", None, "asked by mail"
 
 
 def _whose(mail: Part, tags: Tags, recipient: str) -> str | None:
