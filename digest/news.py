@@ -7,15 +7,18 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from digest.papers import ListingKind
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import date, datetime
 
     from digest.app import App
     from digest.match import Match
     from digest.match.learned import Learned
     from digest.papers import Paper
-    from digest.selection import Miss, Selection
+    from digest.selection import Known, Miss, Selection
     from subscribers.subscriber import Subscriber
 
 GRACE: Final = timedelta(days=7)
@@ -51,37 +54,33 @@ def consider(
     A reader that is not stored (number 0) has no ledger and looks at the last seven days.
     """
     from digest.match import Engine  # noqa: PLC0415 -- needed where something is matched
-    from digest.selection import Selection, near_misses, select  # noqa: PLC0415
+    from digest.selection import near_misses, select  # noqa: PLC0415
+    from digest.variants import Variants  # noqa: PLC0415
 
-    last = app.store.deliveries.last_sent([reader.number for reader in readers])
+    numbers = [reader.number for reader in readers]
+    last = app.store.deliveries.last_sent(numbers)
     reach = max(reader.schedule.cadence.period for reader in readers) + GRACE
-    today = now.date() + timedelta(days=1)  # a list may be dated tomorrow where the sun is ahead
-    papers = app.store.papers.between((now - reach).date(), today)
+    papers = _papers(app, readers, (now - reach).date(), now.date())
     liked = learned_of(app, readers, papers)
     found = Engine(papers, now=now).match(
         [profile for reader in readers for profile in reader.profiles],
         learned=[liked.get(reader.number) for reader in readers for _ in reader.profiles],
     )
-    sent = app.store.deliveries.ledger([reader.number for reader in readers], now - 2 * reach)
+    ledger = _Ledger(app, readers, papers, now - 2 * reach)
     incomplete = _incomplete(app, now)
-    works = app.store.papers.same_works()
+    variants = Variants({paper.number: paper for paper in papers})
     considered = []
     for reader in readers:
         matches = list(islice(found, len(reader.profiles)))
         since = None if kind == "welcome" else last.get(reader.number)
-        window = _window(app, reader, papers, matches, since, now)
-        already = {
-            number
-            for packed in sent.get(reader.number, ())
-            for number in Selection.unpack(packed).papers
-        }
-        if works:  # what was sent as one paper counts as sent of all that it is or was one with
-            already |= {other for number in already for other in works.get(number, ())}
+        window, replaced = _window(app, reader, papers, matches, since, now)
+        known = ledger.of(reader.number, replaced)
         selection = select(
             reader,
             window,
             matches,
-            already=already,
+            known=known,
+            variants=variants,
             kind=kind,
             since=since,
             until=now,
@@ -89,7 +88,7 @@ def consider(
             incomplete=incomplete,
             note=app.settings.note,
         )
-        misses = near_misses(reader, window, matches, selection, already=already)
+        misses = near_misses(reader, window, matches, selection, known=known, variants=variants)
         considered.append(Considered(reader, selection, window, misses))
     return considered
 
@@ -121,6 +120,63 @@ def learned_of(
     return {reader: each for reader, each in learned.items() if each is not None}
 
 
+def _papers(app: App, readers: Sequence[Subscriber], oldest: date, today: date) -> list[Paper]:
+    """The papers announced since then; with those replaced since then, where anybody wants them."""
+    until = today + timedelta(days=1)  # a list may be dated tomorrow where the sun is ahead
+    papers = app.store.papers.between(oldest, until)
+    if any(profile.new_versions for reader in readers for profile in reader.profiles):
+        numbers = {paper.number for paper in papers}
+        replaced = app.store.papers.replaced(oldest, until)
+        papers += [paper for paper in replaced if paper.number not in numbers]
+    return papers
+
+
+class _Ledger:
+    """What the readers of a batch know of its papers: what they were sent, and their libraries."""
+
+    def __init__(
+        self, app: App, readers: Sequence[Subscriber], papers: Sequence[Paper], since: datetime
+    ) -> None:
+        from subscribers.library import names_of  # noqa: PLC0415 -- needed to decide only
+
+        numbers = [reader.number for reader in readers]
+        self._sent = app.store.deliveries.ledger(numbers, since)
+        self._works = app.store.papers.same_works()
+        self._libraries = app.store.libraries.of_all(numbers)
+        self._named: dict[str, int] = {}
+        if self._libraries:
+            self._named = {name: paper.number for paper in papers for name in names_of(paper)}
+
+    def of(self, reader: int, replaced: AbstractSet[int]) -> Known:
+        """What a reader knows, where only new versions of some papers are new."""
+        from digest.selection import Known, Selection  # noqa: PLC0415
+
+        sent = self._sent.get(reader, ())
+        already = {number for packed in sent for number in Selection.unpack(packed).papers}
+        if self._works:
+            # What was sent as one paper counts as sent of all that it is or was one with.
+            already |= {other for number in already for other in self._works.get(number, ())}
+        named = self._named
+        library = {named[name] for name in self._libraries.get(reader, ()) if name in named}
+        return Known(already, library, replaced)
+
+
+def _is_replaced(paper: Paper, since: datetime | None, oldest: date) -> bool:
+    """Whether all that is new is a version, listed from `oldest` on and not seen by `since`."""
+    versions = [one for one in paper.listings if one.kind is ListingKind.REPLACE]
+    if not any(one.day >= oldest and _came(one.first_seen_at, since) for one in versions):
+        return False
+    if len(versions) == len(paper.listings):
+        return True  # nobody listed it as new while we looked
+    was_announced = paper.announced_on is not None and paper.announced_on < oldest
+    return was_announced or not _came(paper.first_seen_at, since)
+
+
+def _came(seen: datetime | None, since: datetime | None) -> bool:
+    """Whether something was first seen after that instant."""
+    return since is None or (seen is not None and seen > since)
+
+
 def _window(  # noqa: PLR0917 -- one question, many facts
     app: App,
     reader: Subscriber,
@@ -128,24 +184,26 @@ def _window(  # noqa: PLR0917 -- one question, many facts
     matches: Sequence[Sequence[Match]],
     since: datetime | None,
     now: datetime,
-) -> dict[int, Paper]:
+) -> tuple[dict[int, Paper], frozenset[int]]:
     """The papers that are news for a reader, by number: design, "Which papers are new".
 
-    First seen since the last digest and announced within one period and a week; and what
-    newly meets one of the reader's floors within a week of its announcement.
+    First seen since the last digest and announced within one period and a week; what newly
+    meets one of the reader's floors within a week of its announcement; and papers of which a
+    new version was listed meanwhile: the numbers of these are given besides.
     """
     reach = FIRST if since is None else reader.schedule.cadence.period + GRACE
     oldest = (now - reach).date()
     recent = {p.number: p for p in papers if p.announced_on and p.announced_on >= oldest}
+    replaced = {p.number: p for p in papers if _is_replaced(p, since, oldest)}
     if since is None:
-        return recent
+        return recent | replaced, frozenset(replaced)
     fresh = {
         number: paper
         for number, paper in recent.items()
         if paper.first_seen_at and paper.first_seen_at > since
     }
     risen = _risen(app, reader, recent, matches, since, (now - GRACE).date())
-    return fresh | risen
+    return fresh | risen | replaced, frozenset(replaced.keys() - risen.keys())
 
 
 def _risen(  # noqa: PLR0917 -- one question, many facts

@@ -11,9 +11,10 @@ import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from digest.match import Reason
+from digest.match import Reason, ReasonKind
+from digest.variants import Variants
 from subscribers.muting import muted_by
 from subscribers.query import Query, check
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from digest.papers import Paper
     from subscribers.profile import Profile
     from subscribers.subscriber import Subscriber
+
+
+_MOST_COMPARED: Final = 50
+"""Misses that are compared with what is in a digest; more nobody is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +154,36 @@ def readable(profile: Profile) -> Query:
     return check(profile.text)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a reader knows of the papers at hand, by number.
+
+    `already` went out in an earlier digest, `library` the reader says they have; of `replaced`
+    only a new version is news, to be shown to who asked for new versions.
+    """
+
+    already: AbstractSet[int] = frozenset()
+    library: AbstractSet[int] = frozenset()
+    replaced: AbstractSet[int] = frozenset()
+
+    def stops(self, profile: Profile, number: int) -> str:
+        """What of it keeps a paper from a profile, or nothing."""
+        if number in self.replaced:
+            return "" if profile.new_versions else "only a new version of it is new"
+        if number in self.already:
+            return "it was in an earlier digest"
+        if profile.skip_library and number in self.library:
+            return "it is in your library"
+        return ""
+
+
 def select(
     reader: Subscriber,
     papers: Mapping[int, Paper],
     matches: Sequence[Sequence[Match]],
     *,
-    already: AbstractSet[int] = frozenset(),
+    known: Known | None = None,
+    variants: Variants | None = None,
     kind: str = "digest",
     since: datetime | None = None,
     until: datetime,
@@ -165,32 +194,35 @@ def select(
     """Decide what one digest holds.
 
     `papers` are the candidates of the reader's window by number, `matches` the matches per
-    profile, best first; those of other papers, of muted words or authors, and of what was sent
-    already are passed over. A paper stands once, under the first interest it fits.
+    profile, best first; those of other papers, of muted words or authors, and of what the
+    reader knows are passed over. A paper stands once, under the first interest it fits. Of
+    papers that are much alike the best stands first, the others where there is room left.
     """
+    known = known or Known()
+    variants = variants or Variants(papers)
     picks: dict[int, Pick] = {}
     fits: set[int] = set()
     for position, profile in enumerate(reader.profiles):
         top_ten = readable(profile).is_empty
-        taken = 0
+        taken: list[int] = []
+        waiting: list[Match] = []
         for match in matches[position]:
             paper = papers.get(match.paper)
-            if paper is None or match.paper in already or muted(reader, paper):
-                continue
-            if match.score < profile.lowest_score:
+            if paper is None or _stopped(reader, profile, match, paper, known):
                 continue
             fits.add(match.paper)
-            known = picks.get(match.paper)
-            if known is not None:
-                picks[match.paper] = _also(known, match, interest(profile, match.line))
-            elif not profile.limit or taken < profile.limit:
-                taken += 1
-                name = interest(profile, match.line)
-                also = (interest(profile, line) for line in match.also_lines)
-                names = tuple(dict.fromkeys((name, *also)))
-                picks[match.paper] = Pick(
-                    match.paper, position, match.line, match.score, match.reasons, names
-                )
+            if match.paper in picks:
+                pick = picks[match.paper]
+                picks[match.paper] = _also(pick, match, interest(profile, match.line))
+            elif profile.limit and len(taken) >= profile.limit:
+                continue
+            elif _is_variant(profile, match, taken, variants):
+                waiting.append(match)
+            else:
+                taken.append(match.paper)
+                picks[match.paper] = _pick(profile, position, match, known)
+        for match in waiting[: profile.limit - len(taken)]:
+            picks[match.paper] = _pick(profile, position, match, known)
         if top_ten and len(reader.profiles) == 1:
             fits = set(picks)
     return Selection(
@@ -204,6 +236,31 @@ def select(
         note=note,
         top_ten=all(readable(profile).is_empty for profile in reader.profiles),
     )
+
+
+def _is_variant(profile: Profile, match: Match, taken: Sequence[int], variants: Variants) -> bool:
+    """Whether the digest has one like it already, and the reader wants no more of these."""
+    wants_few = profile.diverse and profile.limit
+    return bool(wants_few) and variants.first_like(match.paper, taken) is not None
+
+
+def _stopped(reader: Subscriber, profile: Profile, match: Match, paper: Paper, known: Known) -> str:
+    """What keeps a match from a digest, whatever else is in it; or nothing."""
+    if stop := known.stops(profile, match.paper) or muted(reader, paper):
+        return stop
+    if match.score < profile.lowest_score:
+        return f"its score {match.score:.1f} is below {profile.lowest_score:.1f}"
+    return ""
+
+
+def _pick(profile: Profile, position: int, match: Match, known: Known) -> Pick:
+    lines = (match.line, *match.also_lines)
+    names = tuple(dict.fromkeys(interest(profile, line) for line in lines))
+    reasons = match.reasons
+    if match.paper in known.replaced:
+        sent = " of a paper you were sent" if match.paper in known.already else ""
+        reasons = (*reasons, Reason(ReasonKind.VERSION, f"new version{sent}"))
+    return Pick(match.paper, position, match.line, match.score, reasons, names)
 
 
 def in_mail_order(picks: Iterable[Pick]) -> tuple[Pick, ...]:
@@ -225,24 +282,27 @@ def near_misses(
     matches: Sequence[Sequence[Match]],
     selection: Selection,
     *,
-    already: AbstractSet[int] = frozenset(),
+    known: Known | None = None,
+    variants: Variants | None = None,
 ) -> tuple[Miss, ...]:
     """What matched and is not in the selection, and what stopped each, best first."""
+    known = known or Known()
+    variants = variants or Variants(papers)
     misses: dict[int, Miss] = {}
-    for profile, found in zip(reader.profiles, matches, strict=True):
+    for position, (profile, found) in enumerate(zip(reader.profiles, matches, strict=True)):
+        held = [pick.paper for pick in selection.picks if pick.profile == position]
+        own = [number for number in held if number in papers]
         for match in found:
             paper = papers.get(match.paper)
             if paper is None or match.paper in selection.papers or match.paper in misses:
                 continue
-            if match.paper in already:
-                why = "it was in an earlier digest"
-            elif mute := muted(reader, paper):
-                why = mute
-            elif match.score < profile.lowest_score:
-                why = f"its score {match.score:.1f} is below {profile.lowest_score:.1f}"
-            else:
-                why = f"it came after the best {profile.limit}"
-            misses[match.paper] = Miss(match.paper, why)
+            why = _stopped(reader, profile, match, paper, known)
+            if not why and profile.diverse and len(misses) < _MOST_COMPARED:
+                like = variants.first_like(match.paper, own)
+                why = f"it is much like {papers[like].title!r}" if like is not None else ""
+            misses[match.paper] = Miss(
+                match.paper, why or f"it came after the best {profile.limit}"
+            )
     return tuple(misses.values())
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from digest.app import App
+    from subscribers.library import Entry
     from subscribers.subscriber import Subscriber
 
 LOOK_BACK: Final = 30
@@ -182,6 +185,66 @@ def mute(
     reader = _change(address, muted, shown=lambda _: ())
     never = [*reader.muted_words, *(f"author: {name}" for name in reader.muted_authors)]
     typer.echo(f"Never shown: {', '.join(never)}." if never else "Nothing is muted.")
+
+
+@app.command(
+    epilog=example(
+        "paper-digest keywords library ada@example.org --file library.bib",
+        "paper-digest keywords library ada@example.org 2611.90001 10.1000/182",
+    )
+)
+def library(
+    address: Address,
+    papers: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PAPER", help="arXiv ids, DOIs, addresses or titles."),
+    ] = None,
+    *,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="BibTeX, or a line for each paper; - for stdin.")
+    ] = None,
+    drop: Annotated[bool, typer.Option("--remove", help="Strike these papers.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Forget all of them.")] = False,
+) -> None:
+    """Name the papers a reader has already; they are left out of digests."""
+    from digest.app import open_app
+
+    entries = read_papers(papers or [], file)
+    names = [name for entry in entries for name in entry.names]
+    with open_app(settings()) as house:
+        reader = reader_at(house, address)
+        libraries = house.store.libraries
+        said = ""
+        if clear:
+            libraries.clear(reader.number)
+            said = "Forgotten. "
+        elif names:
+            change = libraries.remove if drop else libraries.add
+            count = change(reader.number, names)
+            said = f"{count:,} {'struck' if drop else 'new'}. "
+        held = len(libraries.of(reader.number))
+    typer.echo(f"{said}{reader.address} has {held:,} in the library.")
+
+
+def read_papers(given: Sequence[str], file: Path | None) -> tuple[Entry, ...]:
+    """The papers that are named, and those of a file; raises PaperDigestError for a bad file."""
+    from subscribers.library import read_library
+
+    text = "\n".join(given)
+    if file is not None:
+        try:
+            more = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            raise NotFound(f"{file} cannot be read: {why}") from error
+        text = f"{text}\n{more}"
+    try:
+        entries = read_library(text)
+    except ValueError as error:
+        raise Conflict(f"{file or 'these'}: {error}") from error
+    if text.strip() and not entries:
+        raise NotFound("no paper is named there: write BibTeX, or ids, links or titles, one a line")
+    return entries
 
 
 def place_of(reader: Subscriber, interest: str) -> int:

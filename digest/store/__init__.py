@@ -24,6 +24,7 @@ class Store:
         from digest.store.deliveries import Deliveries  # noqa: PLC0415
         from digest.store.feedback import FeedbackLog  # noqa: PLC0415
         from digest.store.history import History  # noqa: PLC0415
+        from digest.store.library import Libraries  # noqa: PLC0415
         from digest.store.notices import Notices  # noqa: PLC0415
         from digest.store.outbox import Outbox  # noqa: PLC0415
         from digest.store.papers import Papers  # noqa: PLC0415
@@ -44,6 +45,7 @@ class Store:
         self.feedback = FeedbackLog(database)
         self.notices = Notices(database)
         self.trials = Trials(database)
+        self.libraries = Libraries(database)
 
     def close(self) -> None:
         """Give every connection back."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select
 
 from digest.errors import NotFound
-from digest.papers import PaperId, Signals
+from digest.papers import ListingKind, PaperId, Signals
 from digest.store.catalogue import CATALOGUE, catalogue
 from digest.store.database import CHUNK, chunks
 from digest.store.incoming import (
@@ -95,6 +95,16 @@ class Papers:
         inside = (first_day <= PAPER.c.announced_on) & (PAPER.c.announced_on <= last_day)
         with self._database.read() as connection:
             rows = connection.execute(select(PAPER).where(inside).order_by(PAPER.c.id)).all()
+            return stored(connection, rows)
+
+    def replaced(self, first_day: date, last_day: date) -> list[Paper]:
+        """Every paper of which a new version was listed on these days, both included, by number."""
+        listed = select(LISTING.c.paper).where(
+            LISTING.c.kind == ListingKind.REPLACE.value, LISTING.c.day.between(first_day, last_day)
+        )
+        with self._database.read() as connection:
+            where = PAPER.c.id.in_(listed)
+            rows = connection.execute(select(PAPER).where(where).order_by(PAPER.c.id)).all()
             return stored(connection, rows)
 
     def by_numbers(self, numbers: Iterable[int]) -> dict[int, Paper]:

@@ -190,6 +190,7 @@ class ListingRow(SQLModel, table=True):
         UniqueConstraint("record", "source", "day", "kind", name="uq_listing_record"),
         Index("ix_listing_paper", "paper"),
         Index("ix_listing_source_day", "source", "day"),
+        Index("ix_listing_kind_day", "kind", "day"),
         {"sqlite_autoincrement": True},
     )
 
@@ -481,6 +482,17 @@ class FeedbackRow(SQLModel, table=True):
     delivery: int | None = Field(
         sa_column=Column(Key, ForeignKey("delivery.id", ondelete="SET NULL"))
     )
+
+
+class LibraryRow(SQLModel, table=True):
+    """A paper a reader has, by one of its names; gone with the reader."""
+
+    __tablename__: ClassVar[Any] = "library"
+
+    subscriber: int = Field(
+        sa_column=Column(Key, ForeignKey("subscriber.id", ondelete="CASCADE"), primary_key=True)
+    )
+    name: str = Field(sa_column=Column(Text, primary_key=True))
 
 
 metadata = SQLModel.metadata
