@@ -22,6 +22,7 @@ from digest.sources import FetchState
 from digest.sources.http import Limits, Polite
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
@@ -104,14 +105,22 @@ class FixtureServer:
     Every request is kept in `requests`. What nobody scripted is 404.
     """
 
-    def __init__(self, answer: Callable[[Request], Reply] | None = None) -> None:
-        """Answer by a function, or by what on() says."""
+    def __init__(
+        self,
+        answer: Callable[[Request], Reply] | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Answer by a function, or by what on() says; over TLS where a context is given."""
         self.requests: list[Request] = []
         self._answer = answer
         self._scripts: dict[str, list[Reply]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._server = _HttpServer(self)
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
@@ -119,7 +128,7 @@ class FixtureServer:
     @property
     def url(self) -> str:
         """Its address without a slash at the end."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def on(self, path: str, *replies: Reply) -> None:
         """Answer this path with these in turn, and with the last of them for ever."""

@@ -142,8 +142,15 @@ class _Stream(socketserver.StreamRequestHandler):
                 self.wfile.write(struct.pack("!H", len(answer)) + answer)
 
 
+def _named(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
 def certificate(file: Path, *, days: float = 100, host: str = "127.0.0.1") -> Path:
-    """A certificate for this machine that signs itself, with its key in the same file."""
+    """A certificate for an address or a name that signs itself, with its key in the same file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
@@ -156,7 +163,7 @@ def certificate(file: Path, *, days: float = 100, host: str = "127.0.0.1") -> Pa
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]),
+            x509.SubjectAlternativeName([_named(host)]),
             critical=False,
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)

@@ -431,7 +431,7 @@ def _failure(error: Exception) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "did not answer in time"
     if isinstance(error, httpx.ConnectError):
-        return _UNREACHABLE
+        return "could not prove who it is" if "CERTIFICATE" in str(error) else _UNREACHABLE
     if isinstance(error, httpx.ReadError | httpx.RemoteProtocolError):
         return "broke off in the middle"
     return "did not answer"
