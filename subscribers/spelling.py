@@ -72,7 +72,9 @@ def _without_s(word: str) -> str:
     before = word[:-1]
     if word.endswith("ies"):
         return word[:-3] + "y" if len(word) > _SHORTEST else before
-    if word.endswith(("sses", "shes", "ches", "xes", "zzes", "oes")):
+    if word.endswith(("sses", "shes", "ches", "xes", "zzes")):
+        return word[:-2]
+    if word.endswith("oes") and len(word) > len("shoes"):
         return word[:-2]
     if word.endswith("ses") and (word[:-2] in _SINGULAR or word.endswith("uses")):
         return _stem_of_uses(word)
@@ -82,7 +84,11 @@ def _without_s(word: str) -> str:
 def _stem_of_uses(word: str) -> str:
     """Viruses and biases end in the s of their singular; causes, houses and uses do not."""
     ends_in_use = word.endswith(("auses", "ouses")) or len(word) <= len("fuses")
-    return word[:-1] if ends_in_use or word.endswith(("fuses", "cuses", "muses")) else word[:-2]
+    return (
+        word[:-1]
+        if ends_in_use or word.endswith(("fuses", "cuses", "muses", "reuses"))
+        else word[:-2]
+    )
 
 
 _OUR: Final = (

@@ -41,6 +41,7 @@ _JOINED = [
     ("self", "(?:attention|supervised)"), ("feed", "forward"), ("time", "(?:series|steps?)"),
     ("neuro", "(?:imaging|sciences?)"), ("run", "times?"), ("look", "ahead"), ("hand", "written"),
     ("bio", "markers?"), ("co", "training"), ("pseudo", "labels?"), ("nano", "particles?"),
+    ("counter", "factuals?"), ("over", "parameteri[sz](?:ed|ation)"), ("hand", "writing"),
     ("k", "nns?"), ("[a-z]{3,}", r"[0-9]+(?:\.[0-9]+)*[a-z]{0,2}"),
     ("sub", "optimal(?:ity)?"), ("check", "points?"), ("soft", "max"), ("u", "nets?"),
     ("roll", "outs?"), ("re", "(?:parameteri[sz](?:ations?|ed)|weighting|sampling)"),
@@ -51,6 +52,9 @@ _JOINED = [
 _JOINTS = [
     re.compile(rf"(?<![A-Za-z0-9])({a})({b})(?![A-Za-z0-9])", re.IGNORECASE) for a, b in _JOINED
 ]
+
+
+_GREEK_PLURALS = {"analyses": "analysis", "hypotheses": "hypothesis", "syntheses": "synthesis"}
 
 
 @cache
@@ -65,7 +69,7 @@ def spaced(text: str) -> str:
 @cache
 def forms(word: str) -> str:
     """A regular expression for a lower-case word and its plurals, either way round."""
-    stems = {word}
+    stems = {word, _GREEK_PLURALS.get(word, word)}
     if word.endswith("ies"):
         stems.add(word[:-3] + "y")
     elif re.search(r"(ss|sh|ch|x|zz)es$", word):
@@ -74,7 +78,7 @@ def forms(word: str) -> str:
         stems.add(word[:-1])
     every = set()
     for stem in stems:
-        every |= {stem, stem + "s"}
+        every |= {stem, stem + "s"} | {many for many, one in _GREEK_PLURALS.items() if one == stem}
         if stem.endswith("y"):
             every.add(stem[:-1] + "ies")
         if re.search(r"(ss|sh|ch|x|zz)$", stem):
