@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from digest.channels import Outgoing
-from digest.notices import goes_to, is_notice, note
+from digest.notices import TO_READERS, goes_to, is_notice, note
 from digest.selection import Selection
 from digest.tags import MARK
 from subscribers.links import Purpose
@@ -138,7 +139,7 @@ class _Day:
 
 
 def _notice(app: App, delivery: Delivery, reader: Subscriber) -> Outgoing:
-    """The message of a notice: nobody is subscribed by it, so there is nothing to leave."""
+    """The message of a notice; only what readers get like digests can be left like these."""
     from digest.mail import Letter  # noqa: PLC0415
 
     settings = app.settings
@@ -158,6 +159,15 @@ def _notice(app: App, delivery: Delivery, reader: Subscriber) -> Outgoing:
         tag=tag,
         feedback_id=f"0:{reader.list_name}:{delivery.kind}:paperdigest",
     )
+    if delivery.kind in TO_READERS:
+        links = digest_links(app, reader, delivery.public_id)
+        message = replace(
+            message,
+            list_name=settings.brand,
+            list_id=f"{reader.list_name}.{settings.hostname}",
+            unsubscribe_url=links.unsubscribe,
+            unsubscribe_mailto=links.unsubscribe_mailto,
+        )
     return _signed(app, message, delivery)
 
 

@@ -1,4 +1,4 @@
-"""The mails that are no digests: confirm, already a reader, your link, an invitation.
+"""The mails that are no digests: confirm, your link, an invitation, a quiet week and the like.
 
 `post` freezes one, as long as the pace of its kind allows; `notice` makes its words when it is
 sent. None of them holds a word that somebody typed into a form: whoever typed it may be a stranger.
@@ -6,7 +6,8 @@ sent. None of them holds a word that somebody typed into a form: whoever typed i
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from subscribers.links import Purpose
 
 if TYPE_CHECKING:
     from digest.app import App
-    from digest.notes import Note
+    from digest.notes import Note, Place
     from digest.store.deliveries import Delivery
     from subscribers.subscriber import Subscriber
 
@@ -28,6 +29,8 @@ class Notice(StrEnum):
     LINK = "link"
     MOVE = "move"
     INVITATION = "invitation"
+    QUIET = "quiet"
+    EMPTY = "empty"
 
 
 LASTS: Final = {
@@ -36,16 +39,27 @@ LASTS: Final = {
     Notice.LINK: timedelta(hours=1),
     Notice.MOVE: timedelta(hours=24),
     Notice.INVITATION: timedelta(days=30),
+    Notice.QUIET: timedelta(hours=20),
+    Notice.EMPTY: timedelta(hours=20),
 }
-"""How long the link of a notice is good for, from when it was asked for."""
+"""How long a notice, or the link in it, is good for from when it was asked for."""
+TO_READERS: Final = frozenset({Notice.QUIET, Notice.EMPTY})
+"""Those that readers get as they get digests, and can end like these."""
 
 
 def post(
-    app: App, reader: Subscriber, kind: Notice, *, new_address: str = "", host: str = ""
+    app: App,
+    reader: Subscriber,
+    kind: Notice,
+    *,
+    new_address: str = "",
+    host: str = "",
+    facts: str = "",
 ) -> bool:
     """Freeze a notice to be sent; False when there were enough of its kind lately.
 
-    `new_address` is where a MOVE goes to, and nowhere else; `host` is who an INVITATION is from.
+    `new_address` is where a MOVE goes to, and nowhere else; `host` is who an INVITATION is from;
+    `facts` is what `digest.quiet` found for a QUIET or an EMPTY.
     """
     return app.store.notices.post(
         reader,
@@ -54,7 +68,7 @@ def post(
         domain=app.settings.hostname,
         now=app.clock(),
         lasts=LASTS[kind],
-        about=(new_address or host).encode(),
+        about=(new_address or host or facts).encode(),
     )
 
 
@@ -99,7 +113,30 @@ def note(app: App, delivery: Delivery, reader: Subscriber) -> Note:
                 never=f"{url}?never=1",
                 ends=reader.schedule.local_day(ends),
             )
+        case Notice.QUIET | Notice.EMPTY as kind:
+            manage = app.links.url(Purpose.MANAGE, reader.public_id)
+            return quiet_note(kind, place, delivery.selection, manage)
         case kind:
             url = app.links.url(Purpose.ACCOUNT, reader.public_id, expires=ends)
             words = notes.already if kind is Notice.ALREADY else notes.fresh_link
             return words(place, url=url)
+
+
+def quiet_note(kind: Notice, place: Place, facts: bytes, manage: str) -> Note:
+    """The words for a week, or a day, on which nothing matched."""
+    from digest import notes  # noqa: PLC0415 -- needed to send only
+
+    found = json.loads(facts)
+    day, looked_at = date.fromisoformat(found["day"]), found["looked_at"]
+    if kind is Notice.EMPTY:
+        return notes.empty_day(place, day=day, looked_at=looked_at, manage=manage)
+    near = found["nearest"]
+    return notes.quiet_week(
+        place,
+        since=day,
+        looked_at=looked_at,
+        complete=found["complete"],
+        nearest=notes.Nearest(**near) if near else None,
+        widen=manage,
+        stop=manage,
+    )

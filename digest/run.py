@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from digest.ingest import ingest
 from digest.news import Considered, consider
+from digest.quiet import say_quiet
 from subscribers.subscriber import Status
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def issue(app: App, *, everybody: bool = False) -> IssueReport:
         domain=app.settings.hostname,
         now=now,
     )
+    if not everybody:
+        say_quiet(app, considered, now)
     return IssueReport(tuple(considered), frozen)
 
 

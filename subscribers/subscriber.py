@@ -118,7 +118,8 @@ class Subscriber:
     `number` is the store's own, 0 while not stored; `public_id` (64 random bits, 13 characters
     of base32) is what links carry. `came_from` says in words where the address signed up,
     `left_because` why it left, where somebody said so. `learning` lets saved papers reorder
-    what keywords found.
+    what keywords found. `quiet_notes` asks for a word after a week without a mail, `empty_days`
+    for a line on every day on which nothing matched.
     `synonyms` are the reader's own additions to what is offered: `MoE = mixture of experts`.
     """
 
@@ -136,6 +137,7 @@ class Subscriber:
     muted_authors: tuple[str, ...] = ()
     synonyms: tuple[str, ...] = ()
     quiet_notes: bool = True
+    empty_days: bool = False
     came_from: str = ""
     left_because: str = ""
     learning: bool = True

@@ -52,6 +52,7 @@ STOREYS: Final = (
         "digest.roster",
         "digest.bounces.taking",
         "digest.notices",
+        "digest.quiet",
     },
     {"digest.backfill", "digest.run", "digest.reopen"},
     {

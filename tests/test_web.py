@@ -397,6 +397,18 @@ class TestSettings:
         assert reader.muted_words == ("blockchain", "quantum", "nft")
         assert reader.muted_authors == ("B. Bad",)
 
+    @pytest.mark.parametrize(
+        ("wish", "is_weekly", "is_daily"),
+        [("week", True, False), ("day", False, True), ("never", False, False)],
+    )
+    def test_what_to_hear_when_nothing_matches(
+        self, house: House, wish: str, *, is_weekly: bool, is_daily: bool
+    ) -> None:
+        house.save(house.fields(quiet=wish))
+        assert (house.reader.quiet_notes, house.reader.empty_days) == (is_weekly, is_daily)
+        house.save(house.fields(quiet="nonsense"))
+        assert (house.reader.quiet_notes, house.reader.empty_days) == (is_weekly, is_daily)
+
     def test_floor_and_new_versions(self, house: House) -> None:
         house.save(house.fields(**{"floor-0": "1.5", "versions-0": "1"}))
         (profile,) = house.reader.profiles

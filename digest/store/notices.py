@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from subscribers.subscriber import Subscriber
 
 DAY: Final = timedelta(days=1)
+WEEK: Final = timedelta(days=7) - timedelta(hours=1)
+"""An hour short: what is due at seven is not put off because it was a minute past a week ago."""
 MONTH: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The most notices of a kind that one reader is sent, in any 24 hours and any 30 days."""
+    """The most notices of a kind that one reader is sent, in any 24 hours, week and 30 days."""
 
     a_day: int
     a_month: int
+    a_week: int = 31
 
 
 PACES: Final = {
@@ -35,6 +38,8 @@ PACES: Final = {
     "link": Pace(3, 30),
     "move": Pace(3, 10),
     "invitation": Pace(1, 1),
+    "quiet": Pace(1, 5, a_week=1),
+    "empty": Pace(2, 31),
 }
 
 
@@ -65,7 +70,7 @@ class Notices:
         with self._database.write() as connection:
             if connection.execute(held).first() is None:
                 return False
-            for span, most in ((DAY, pace.a_day), (MONTH, pace.a_month)):
+            for span, most in ((DAY, pace.a_day), (WEEK, pace.a_week), (MONTH, pace.a_month)):
                 count = select(func.count()).where(
                     DELIVERY.c.subscriber == reader.number,
                     DELIVERY.c.kind == kind,

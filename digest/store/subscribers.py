@@ -40,7 +40,7 @@ _COLUMNS = (
     "last_day",
 )
 _PLAIN = ("summaries", "figures", "language", "quiet_notes", "came_from")
-_LATER: Final = {"left_because": "", "learning": True}
+_LATER: Final = {"left_because": "", "learning": True, "empty_days": False}
 """What rows of earlier versions do not have, and what it is there."""
 _TUPLES = ("muted_words", "muted_authors", "synonyms")
 

@@ -38,6 +38,11 @@ CADENCES: Final = {
     Cadence.WEEKLY: "Once a week",
     Cadence.MONTHLY: "Once a month",
 }
+QUIET: Final = {
+    "week": "a word after a week without a mail",
+    "day": "one line on each such day",
+    "never": "no mail",
+}
 LANGUAGES: Final = {"en": "English"}
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 FLOORS: Final = {0.0: "everything that matches", 1.5: "what fits well", 3.0: "what fits very well"}
@@ -126,6 +131,7 @@ def read(form: Form, reader: Subscriber, now: datetime) -> Edited:
     problems: list[str] = []
     profiles, found = _profiles(form, reader)
     schedule = _schedule(form, reader.schedule, problems)
+    quiet = form["quiet"] if form["quiet"] in QUIET else quiet_wish(reader)
     edited = replace(
         reader,
         profiles=profiles,
@@ -136,7 +142,8 @@ def read(form: Form, reader: Subscriber, now: datetime) -> Edited:
         muted_authors=_lines(form, "muted_authors", reader.muted_authors),
         summaries=_switch(form, "summaries", is_on=reader.summaries),
         figures=_switch(form, "figures", is_on=reader.figures),
-        quiet_notes=_switch(form, "quiet_notes", is_on=reader.quiet_notes),
+        quiet_notes=quiet == "week",
+        empty_days=quiet == "day",
     )
     if schedule != reader.schedule and edited.status is Status.ACTIVE:
         edited = edited.reschedule(now)
@@ -239,6 +246,13 @@ def _switch(form: Form, name: str, *, is_on: bool) -> bool:
     return bool(form[name]) if "has-switches" in form else is_on
 
 
+def quiet_wish(reader: Subscriber) -> str:
+    """What a reader wants to hear when nothing matches: a key of QUIET."""
+    if reader.empty_days:
+        return "day"
+    return "week" if reader.quiet_notes else "never"
+
+
 def fields(reader: Subscriber) -> dict[str, str]:
     """The fields that, read again, give this reader's settings: what Undo sends."""
     schedule = reader.schedule
@@ -250,10 +264,11 @@ def fields(reader: Subscriber) -> dict[str, str]:
         "weekday": str(schedule.weekday),
         "layout": reader.layout.value,
         "language": reader.language,
+        "quiet": quiet_wish(reader),
         "muted_words": "\n".join(reader.muted_words),
         "muted_authors": "\n".join(reader.muted_authors),
     }
-    switches = ("summaries", "figures", "quiet_notes")
+    switches = ("summaries", "figures")
     sent |= {name: "1" for name in switches if getattr(reader, name)}
     for number, profile in enumerate(reader.profiles):
         sent |= {
@@ -327,7 +342,8 @@ def fingerprint(reader: Subscriber) -> str:
     """Changes whenever a setting does, so that a second tab notices what the first one saved."""
     settings = (
         reader.profiles, reader.schedule, reader.layout, reader.summaries, reader.figures,
-        reader.quiet_notes, reader.muted_words, reader.muted_authors, reader.language,
+        reader.quiet_notes, reader.empty_days, reader.muted_words, reader.muted_authors,
+        reader.language,
     )  # fmt: skip
     return hashlib.sha256(repr(settings).encode("utf-8", "replace")).hexdigest()[:16]
 
