@@ -243,7 +243,7 @@ def words(
             )
             for name, size in sizes
         ),
-        incomplete=selection.incomplete,
+        incomplete=tuple(_incomplete(sentence, say) for sentence in selection.incomplete),
         note=selection.note,
         rest=say.count("{number} more matched than fits.", "{number} more matched than fit.", left)
         if left > 0 and count
@@ -251,6 +251,14 @@ def words(
         because=because(reader),
         thanks=say.say(ARXIV_THANKS) if from_arxiv else "",
     )
+
+
+_KEEP_ASKING: Final = "We keep asking; what you missed comes with your next digest."
+
+
+def _incomplete(sentence: str, say: Language) -> str:
+    """What a source failed at, as it said it, and in the reader's language what we do about it."""
+    return sentence.replace(_KEEP_ASKING, say.say(_KEEP_ASKING))
 
 
 def _subject(

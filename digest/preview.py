@@ -197,6 +197,7 @@ def stranger(app: App, text: str, now: datetime) -> Subscriber:
         STRANGER,
         profiles=(Profile(text),),
         schedule=Schedule(zone=app.settings.zone),
+        language=app.settings.language,
         status=Status.ACTIVE,
         created_at=now,
     )

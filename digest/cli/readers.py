@@ -128,6 +128,7 @@ def add(
             list_name=house.settings.list_name,
             name=name or "",
             layout=layout or Layout.FULL,
+            language=house.settings.language,
             came_from="the command line",
         )
         reader = house.store.subscribers.add(reader.confirm(now), now)

@@ -93,6 +93,7 @@ def import_(
             profiles=interests(keywords or [], DEFAULT_LIMIT),
             schedule=Schedule(zone=ours.zone),
             list_name=ours.list_name,
+            language=ours.language,
             status=Status.ACTIVE,
         )
         planned = plan(house, read(_lines(file), defaults), how)

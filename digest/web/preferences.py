@@ -43,7 +43,7 @@ QUIET: Final = {
     "day": "one line on each such day",
     "never": "no mail",
 }
-LANGUAGES: Final = {"en": "English"}
+LANGUAGES: Final = {"en": "English", "de": "Deutsch"}
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 FLOORS: Final = {0.0: "everything that matches", 1.5: "what fits well", 3.0: "what fits very well"}
 """Lowest scores, as digest.match.score counts them: a rare word in a title alone makes three."""
