@@ -66,12 +66,11 @@ def settings(sender: str = "digest@uni.test", bounce: str = "") -> Settings:
 def looked(
     records: Mapping[tuple[str, str], Sequence[str]],
     *,
-    silent: Sequence[str] = (),
     bounce: str = "",
     address: str = "192.0.2.7",
     selector: str = "d1",
 ) -> dict[str, Finding]:
-    with NameServer(records, silent) as server:
+    with NameServer({**records, ("relay.test", "NS"): ["ns.relay.test."]}) as server:
         found = look_at_records(
             settings(bounce=bounce), dns=server.place, address=address, selector=selector
         )
@@ -232,7 +231,10 @@ def test_domains_of_one_organisation_are_aligned() -> None:
 
 
 def test_a_record_of_the_domain_above_holds_below() -> None:
-    records: Records = {("_dmarc.uni.test", "TXT"): ["v=DMARC1; p=reject"]}
+    records: Records = {
+        ("_dmarc.uni.test", "TXT"): ["v=DMARC1; p=reject"],
+        ("uni.test", "NS"): ["ns.uni.test."],
+    }
     with NameServer(records) as server:
         found = look_at_records(settings("digest@lab.uni.test"), dns=server.place)
     dmarc = next(one for one in found if one.topic == "DMARC")
@@ -243,6 +245,7 @@ def test_the_published_key_must_be_the_one_that_signs_here() -> None:
     ours, other = new_key("d1"), new_key("d2", small=True)
     records = changed(dkim=[ours.record])
     records["d2._domainkey.uni.test", "TXT"] = [new_key("d2", small=True).record]
+    records["relay.test", "NS"] = ["ns.relay.test."]
     with NameServer(records) as server:
         found = look_at_records(
             settings(bounce="b@relay.test"),
@@ -271,6 +274,13 @@ def test_a_server_that_is_silent_is_a_warning_and_no_verdict() -> None:
         place = gone.place
     with pytest.raises(Unanswered):
         Names(place, seconds=0.2).txt("uni.test")
+
+
+def test_a_domain_that_nobody_knows_is_one_line_and_not_six() -> None:
+    (found,) = looked({}).values()
+    assert (found.topic, found.health) == ("DNS", Health.FAILED)
+    assert found.seen == "nothing at all is known of uni.test"
+    assert "--dns" in found.advice
 
 
 def test_without_an_address_or_a_selector_it_says_how_to_give_one() -> None:

@@ -58,6 +58,10 @@ class Names:
         except ValueError:
             return [record.address for kind in ("A", "AAAA") for record in self._ask(name, kind)]
 
+    def servers(self, name: str) -> list[str]:
+        """The servers of a zone (NS)."""
+        return [record.target.to_text(omit_final_dot=True) for record in self._ask(name, "NS")]
+
     def names_of(self, address: str) -> list[str]:
         """The names an address has (PTR)."""
         reverse = dns.reversename.from_address(address).to_text()

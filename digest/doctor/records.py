@@ -55,8 +55,17 @@ def look_at_records(
         return [warning("DNS", f"{domain} is nobody's: nothing to look up", advice)]
     try:
         names = Names(dns)
+        unknown = [one for one in dict.fromkeys((domain, bounce)) if not _is_known(names, one)]
     except Unanswered as error:
         return [warning("DNS", str(error), _OFFLINE)]
+    if unknown:
+        return [
+            failed(
+                "DNS", f"nothing at all is known of {unknown[0]}",
+                "Register the domain; or, if it is this network that does not know, ask another "
+                "server with --dns.",
+            )
+        ]  # fmt: skip
     found: list[Finding] = []
     checks: list[tuple[str, Callable[[], Sequence[Finding]]]] = [
         ("SPF", lambda: [_spf(names, bounce, address)]),
@@ -94,6 +103,16 @@ def aligned(names: Names, one: str, other: str) -> bool:
         return True
     first = organisation(names, one)
     return bool(first) and first == organisation(names, other)
+
+
+def _is_known(names: Names, domain: str) -> bool:
+    """Whether the DNS has any record of a domain or of one above it, top levels aside."""
+    labels = domain.split(".")
+    return any(
+        look(".".join(labels[start:]))
+        for start in range(max(1, len(labels) - 1))
+        for look in (names.mx, names.txt, names.addresses, names.servers)
+    )
 
 
 def _of(address: str) -> str:
