@@ -57,7 +57,7 @@ class Term:
 def measure() -> list[Figure]:
     """Ratios to rivals in the same run, on the same papers and profiles."""
     chance = random.Random(4)
-    papers = mixed(_texts(), PAPERS, chance)
+    papers = mixed(real_texts(), PAPERS, chance)
     profiles = drawn(papers, MILLION, chance)
     stored = [
         store(Profile("\n".join(term.ours for term in terms))) for terms in profiles[:PROFILES]
@@ -114,7 +114,7 @@ def _taken(
     return done, clock() - began
 
 
-def _texts() -> list[tuple[str, str]]:
+def real_texts() -> list[tuple[str, str]]:
     corpus = ROOT.parent / "shared" / "corpus"
     paths = sorted(corpus.glob("listing-*.json")) or [
         ROOT / "digest" / "sample" / "daily-papers.json"
@@ -278,7 +278,7 @@ def _reasons(papers: Sequence[Paper], profiles: Sequence[list[Term]]) -> list[Fi
 
 def _one_more(profiles: Sequence[list[Term]], chance: random.Random) -> list[Figure]:
     """A reader typing: one more profile against 20,000 papers that are indexed already."""
-    engine = Engine(mixed(_texts(), 20_000, chance), now=NOW)
+    engine = Engine(mixed(real_texts(), 20_000, chance), now=NOW)
     times = []
     for terms in profiles[:30]:
         text = "\n".join(term.ours for term in terms)

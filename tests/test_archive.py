@@ -65,11 +65,10 @@ class TestDays:
             paper(3),
             paper(4, THURSDAY),
         )
-        shelf = store.archive.shelf(FRIDAY, FRIDAY, {}, offset=0, limit=2)
-        assert (shelf.numbers, shelf.total) == ((many, few), 3)
-        assert store.archive.shelf(FRIDAY, FRIDAY, {}, offset=2, limit=2).numbers == (none,)
-        assert store.archive.shelf(THURSDAY, FRIDAY, {}, offset=0, limit=9).total == 4
-        assert store.archive.shelf(THURSDAY, THURSDAY, {}, offset=0, limit=9).numbers == (other,)
+        assert list(store.archive.shelf(FRIDAY, FRIDAY, {})) == [many, few, none]
+        assert list(store.archive.shelf(FRIDAY, FRIDAY, {}, most=2)) == [many, few]
+        assert len(store.archive.shelf(THURSDAY, FRIDAY, {})) == 4
+        assert list(store.archive.shelf(THURSDAY, THURSDAY, {})) == [other]
 
     def test_a_paper_stands_on_each_day_it_was_listed_but_not_for_a_new_version(
         self, store: Store
@@ -80,14 +79,14 @@ class TestDays:
         (number, *_) = numbers(store, first, featured, replace(first, listings=again))
         shelf = store.archive.shelf
         friday = {"source": "Daily Papers", "organization": "Lindqvist Institute"}
-        assert shelf(FRIDAY, FRIDAY, friday, offset=0, limit=9).numbers == (number,)
-        assert shelf(FRIDAY, FRIDAY, {"source": "arXiv"}, offset=0, limit=9).total == 0
-        assert shelf(THURSDAY, THURSDAY, {"source": "arXiv"}, offset=0, limit=9).total == 1
-        assert shelf(THURSDAY, FRIDAY, {}, offset=0, limit=9).total == 1
+        assert list(shelf(FRIDAY, FRIDAY, friday)) == [number]
+        assert len(shelf(FRIDAY, FRIDAY, {"source": "arXiv"})) == 0
+        assert len(shelf(THURSDAY, THURSDAY, {"source": "arXiv"})) == 1
+        assert len(shelf(THURSDAY, FRIDAY, {})) == 1
         assert store.archive.around(FRIDAY, FRIDAY).newest == FRIDAY
         assert store.archive.facets(THURSDAY, FRIDAY) == {
-            "category": [("cs.LG", 1)],
-            "organization": [("Lindqvist Institute", 1)],
+            "category": [("cs.LG", 2)],
+            "organization": [("Lindqvist Institute", 2)],
             "source": [("Daily Papers", 1), ("arXiv", 1)],
         }
 

@@ -52,10 +52,10 @@ class TestEverybodys:
         asked = urlencode({"q": 'agents\n"broken'})
         assert titles(house, f"/feed.json?{asked}") == ["Agents", "Old Agents"]
 
-    def test_it_is_no_longer_than_a_hundred(self, house: House) -> None:
-        house.put(*(paper(number) for number in range(1, 131)))
+    def test_it_is_no_longer_than_fifty(self, house: House) -> None:
+        house.put(*(paper(number) for number in range(1, 71)))
         found = titles(house, "/feed.json?q=paper")
-        assert (len(found), found[0]) == (100, "Paper 130")
+        assert (len(found), found[0]) == (50, "Paper 70")
 
     @pytest.mark.parametrize("kind", ["rss", "atom", "json"])
     def test_what_a_reader_has_is_not_sent_again(self, house: House, kind: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
+from datetime import timedelta
 from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -25,14 +27,6 @@ FACETS: Final = ("category", "organization", "source")
 END: Final = (1 << 63) - 1
 """A place behind every paper's: where a search begins."""
 _NUMBER: Final = (1 << 40) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """One page of a list: the papers' numbers in order, and how many the whole list has."""
-
-    numbers: tuple[int, ...]
-    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +75,8 @@ class Archive:
             return Around(*connection.execute(select(*asked)).one())
 
     def shelf(
-        self, first: date, last: date, filters: Mapping[str, str], *, offset: int, limit: int
-    ) -> Shelf:
+        self, first: date, last: date, filters: Mapping[str, str], *, most: int | None = None
+    ) -> array[int]:
         """Papers listed in a span of days under all of these facets, most upvoted first."""
         days = FACET.c.day.between(first, last)
         named = [(LISTED, ""), *((kind, name) for kind, name in filters.items() if name)]
@@ -98,16 +92,16 @@ class Archive:
             func.coalesce(PAPER.c.comments, -1).desc(),
             PAPER.c.id.desc(),
         )
+        asked = select(PAPER.c.id).where(*under).order_by(*order).limit(most)
         with self._database.read() as connection:
-            total = connection.execute(select(func.count(PAPER.c.id)).where(*under)).scalar_one()
-            numbers = connection.execute(
-                select(PAPER.c.id).where(*under).order_by(*order).offset(offset).limit(limit)
-            ).scalars()
-            return Shelf(tuple(numbers), int(total))
+            return array("q", connection.execute(asked).scalars())
 
     def facets(self, first: date, last: date) -> dict[str, list[tuple[str, int]]]:
-        """Per facet, the names papers of those days stand under, most papers first."""
-        count = func.count(FACET.c.paper.distinct() if first != last else FACET.c.paper)
+        """Per facet, the names papers of those days stand under and how often, most often first.
+
+        On one day that is how many papers; over several, one may stand there more than once.
+        """
+        count = func.count(FACET.c.paper)
         counted = (
             select(FACET.c.kind, FACET.c.name, count)
             .where(FACET.c.day.between(first, last), FACET.c.kind != LISTED)
@@ -126,9 +120,13 @@ class Archive:
         asked = select(PAPER.c.id, PAPER.c.name, PAPER.c.first_seen_at, *counts).where(
             PAPER.c.first_seen_at > since, or_(*(count > 0 for count in counts))
         )
+        # A list may be dated two days before it was first seen, over a weekend.
+        recent = FACET.c.day >= since.date() - timedelta(days=2)
         for kind, name in filters.items():
             if name:
-                under = select(FACET.c.paper).where(FACET.c.kind == kind, FACET.c.name == name)
+                under = select(FACET.c.paper).where(
+                    FACET.c.kind == kind, FACET.c.name == name, recent
+                )
                 asked = asked.where(PAPER.c.id.in_(under))
         with self._database.read() as connection:
             return [

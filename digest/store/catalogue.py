@@ -2,9 +2,10 @@
 
 Two things are derived from a paper: on which days it stands under which source, category and
 organization (`facet`), and its words (`catalogue`). A word here is a folded word of title and
-abstract, or a marked one: a:harrow (author), o:lindqvist (organization), c:cs.lg (category),
-s:arxiv (source), i:arxiv_2611.00001 (id). They find candidates, at least every paper that a
-keyword text means; `subscribers.finding` then has the last word.
+abstract, or a marked one: a:harrow (author), d:1741101 (an id of one), o:lindqvist
+(organization), c:cs.lg (category), s:arxiv (source), i:arxiv_2611.00001 (id). They find
+candidates, at least every paper that a keyword text means; `subscribers.finding` then has the
+last word.
 
 A paper's `place` is the day it was first listed, then its number, in one integer: descending, it
 is newest first, over all of an archive that was filled in any order.
@@ -23,7 +24,7 @@ from digest.papers import ListingKind
 from digest.store.database import chunks
 from digest.store.tables import CatalogueRow, FacetRow
 from subscribers.finding import beginnings, categories, paper_ids
-from subscribers.names import name_parts
+from subscribers.names import author_id, ids_of, name_keys
 from subscribers.tree import And, Field, Floor, Form, Node, Not, Or, Pattern, Term
 from subscribers.words import fold, parts, plain, scanner, words
 
@@ -116,14 +117,8 @@ def _words_of(paper: Paper) -> set[str]:
         for piece in set(scanner(text).findall(text)):
             found.update(_of_piece(piece))
     for author in paper.authors:
-        names = [author.name]
-        if author.orcid or author.semantic_scholar:
-            names.append(
-                f"{author.name} {author.orcid.rpartition('/')[2]} {author.semantic_scholar}"
-            )
-        found.update(_safe(f"a:{part}") for name in names for part in name_parts(name))
-        if author.semantic_scholar:
-            found.add("a:s2")
+        found.update(_safe(f"a:{key}") for key in name_keys(author.name))
+        found.update(_safe(f"d:{own.casefold()}") for own in ids_of(author))
     found.update(_safe(f"o:{word}") for word in words(paper.organization))
     found.update(_safe(f"c:{category.casefold()}") for category in categories(paper))
     sources = {name for one in paper.listings for name in (one.source, one.label)}
@@ -230,10 +225,9 @@ def _pattern(pattern: Pattern) -> Asked | None:
 def _field(field: Field, text: str) -> Asked | None:
     match field:
         case Field.AUTHOR:
-            parts = name_parts(text)
-            if len(parts) == 1 or all(part[0].isdecimal() for part in parts):
-                return every(word(f"a:{part}") for part in parts) or NOTHING
-            return some(word(f"a:{part}") for part in parts if len(part) > 1)
+            if own := author_id(text):
+                return word(f"d:{own.casefold()}")
+            return some(word(f"a:{key}") for key in name_keys(text))
         case Field.ORG:
             return every(word(f"o:{each}") for each in words(text)) or NOTHING
         case Field.CATEGORY:

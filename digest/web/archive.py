@@ -117,17 +117,20 @@ def read_span(kind: str, text: str) -> Span:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One facet a list can be narrowed by: its name, what is chosen, and what there is."""
+    """One facet a list can be narrowed by: what is chosen, and what there is.
+
+    A choice's count of papers is None where it is not known.
+    """
 
     kind: str
     chosen: str
-    choices: tuple[tuple[str, int], ...]
+    choices: tuple[tuple[str, int | None], ...]
 
 
 def archive_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:
     """The routes /day, /week and /month, bare and with a name behind, and /trending."""
     routes = APIRouter()
-    lists = Lists(app, pages)
+    lists = Lists(app, pages, kept)
 
     def of(kind: str) -> Callable[[Request], Response]:
         return lambda request: kept.answer(request, lambda: lists.span(kind, request))
@@ -147,41 +150,47 @@ def archive_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:
 class Lists:
     """The archive's lists as pages."""
 
-    def __init__(self, app: App, pages: Pages) -> None:
+    def __init__(self, app: App, pages: Pages, kept: Kept) -> None:
         self._app = app
         self._archive = app.store.archive
         self._pages = pages
+        self._kept = kept
 
     def span(self, kind: str, request: Request) -> Made:
         """What was listed in the span an address names, or in the newest one."""
         name = request.path_params.get("name")
-        newest = self._archive.around(date.max, date.max).newest
-        today = self._app.clock().date()
-        span = read_span(kind, name) if name else _SPANS[kind](newest or today)
+        if name:
+            span = read_span(kind, name)
+        else:
+            newest = self._archive.around(date.max, date.max).newest
+            span = _SPANS[kind](newest or self._app.clock().date())
         chosen, page = _chosen(request), _page(request)
-        offset = (page - 1) * PAGE
-        shelf = self._archive.shelf(span.first, span.last, chosen, offset=offset, limit=PAGE)
+        shelf = self._kept.value(
+            (span, *chosen.values()),
+            lambda: self._archive.shelf(span.first, span.last, chosen),
+        )
         around = self._archive.around(span.first, span.last)
-        if page > 1 and not shelf.numbers:
+        shown = shelf[(page - 1) * PAGE : page * PAGE]
+        if page > 1 and not shown:
             raise NotFound("This list has no page of that number.")
-        is_outside = newest is not None and not (around.before and around.after)
-        if is_outside and not shelf.total and not any(chosen.values()):
+        is_outside = around.newest is not None and not (around.before and around.after)
+        if is_outside and not shelf and not any(chosen.values()):
             raise NotFound(f"Nothing was listed on {span.title}. /day has the newest.")
-        day = max(span.first, min(span.last, newest or span.first))
+        day = max(span.first, min(span.last, around.newest or span.first))
         return self._listed(
             title=span.title,
-            lead=_lead(shelf.total, chosen),
-            numbers=shelf.numbers,
+            lead=_lead(len(shelf), chosen),
+            numbers=shown,
             path=span.path,
             chosen=chosen,
             days=(span.first, span.last),
             page=page,
-            last_page=max(1, -(-shelf.total // PAGE)),
+            last_page=max(1, -(-len(shelf) // PAGE)),
             earlier=_SPANS[kind](around.before) if around.before else None,
             later=_SPANS[kind](around.after) if around.after else None,
             spans=[make(day) for make in _SPANS.values()],
             kind=kind,
-            description=f"{counted(shelf.total, 'new paper')} of {span.title}, most upvoted first.",
+            description=f"{counted(len(shelf), 'new paper')} of {span.title}, most upvoted first.",
         )
 
     def trending(self, request: Request, now: datetime) -> Made:
@@ -220,7 +229,11 @@ class Lists:
         html = self._pages.html(
             "list.html",
             entries=[entry(papers[number]) for number in numbers if number in papers],
-            filters=_filters(chosen, self._archive.facets(*days)),
+            filters=_filters(
+                chosen,
+                self._kept.value(days, lambda: self._archive.facets(*days)),
+                is_day=days[0] == days[1],
+            ),
             path=path,
             key=key,
             here=f"{self._app.settings.public_url}{path}",
@@ -243,13 +256,16 @@ def _page(request: Request) -> int:
     return int(text)
 
 
-def _filters(chosen: Mapping[str, str], there: Mapping[str, list[tuple[str, int]]]) -> list[Filter]:
+def _filters(
+    chosen: Mapping[str, str], there: Mapping[str, list[tuple[str, int]]], *, is_day: bool
+) -> list[Filter]:
     filters = []
-    for kind, counted_names in there.items():
-        choices = counted_names[:_CHOICES]
-        if chosen[kind] and chosen[kind] not in dict(choices):
-            choices = [*choices, (chosen[kind], dict(counted_names).get(chosen[kind], 0))]
-        filters.append(Filter(kind, chosen[kind], tuple(choices)))
+    for kind, counts in there.items():
+        names = [name for name, _ in counts[:_CHOICES]]
+        if chosen[kind] and chosen[kind] not in names:
+            names.append(chosen[kind])
+        papers = dict(counts) if is_day else {}
+        filters.append(Filter(kind, chosen[kind], tuple((n, papers.get(n)) for n in names)))
     return filters
 
 

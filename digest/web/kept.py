@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from starlette.responses import Response
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 BUDGET: Final = 48 * 1024 * 1024
 """Bytes of answers that are kept; those asked for longest ago go first."""
+MOST_VALUES: Final = 128
 HTML: Final = "text/html; charset=utf-8"
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Kept:
         self._of = ""
         self._size = 0
         self._answers: OrderedDict[str, tuple[Made, str]] = OrderedDict()
+        self._values: OrderedDict[object, object] = OrderedDict()
 
     def answer(self, request: Request, make: Callable[[], Made], *, stamp: str = "") -> Response:
         """The answer to a request, made at most once a revision and `stamp`.
@@ -52,6 +56,7 @@ class Kept:
         with self._lock:
             if revision != self._of:
                 self._answers.clear()
+                self._values.clear()
                 self._of, self._size = revision, 0
             held = self._answers.get(key)
             if held is not None:
@@ -61,6 +66,21 @@ class Kept:
             held = made, etag(made.body)
             self._keep(revision, key, held)
         return respond(request, *held)
+
+    def value(self, key: object, make: Callable[[], Value]) -> Value:
+        """What several answers of one revision are made of; the newest `MOST_VALUES` are kept."""
+        with self._lock:
+            revision = self._of
+            if key in self._values:
+                self._values.move_to_end(key)
+                return cast("Value", self._values[key])
+        made = make()
+        with self._lock:
+            if revision == self._of:
+                self._values[key] = made
+                if len(self._values) > MOST_VALUES:
+                    self._values.popitem(last=False)
+        return made
 
     def _keep(self, revision: str, key: str, held: tuple[Made, str]) -> None:
         with self._lock:

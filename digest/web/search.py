@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 LONGEST: Final = 500
 """Characters of a search; a profile may be longer."""
 PAGE: Final = 20
-_BATCH: Final = 40
-LOOKED_THROUGH: Final = 200
+LOOKED_THROUGH: Final = 100
 """Candidates read for one page; where most of them are none, the next page goes on."""
 
 
@@ -53,26 +52,28 @@ def find(
 ) -> Results:
     """The newest papers below a place that a text means; its mistaken lines are passed over."""
     query = check(text)[0]
-    found: list[tuple[Paper, tuple[Found, ...]]] = []
+    found: list[tuple[int, Paper, tuple[Found, ...]]] = []
     looked = 0
-    while looked < look_through:
-        placed = app.store.archive.candidates(query, before=before, most=_BATCH)
+    while looked < look_through and len(found) <= most:
+        # One more than is shown, to know whether there is another page.
+        batch = most + 1 - len(found) + looked // 4
+        placed = app.store.archive.candidates(query, before=before, most=batch)
         papers = app.store.papers.by_numbers([number for _, number in placed])
         for place, number in placed:
             before = place
-            paper = papers.get(number)
-            if paper is None:
+            if (paper := papers.get(number)) is None:
                 continue
             reading = Reading(paper)
             hits = found_in(query, reading)
             if hits or (query.is_empty and not is_excluded(query, reading)):
-                found.append((paper, hits))
-                if len(found) == most:
-                    return Results(tuple(found), before)
+                found.append((place, paper, hits))
         looked += len(placed)
-        if len(placed) < _BATCH:
-            return Results(tuple(found), 0)
-    return Results(tuple(found), before)
+        if len(placed) < batch:
+            before = 0
+            break
+    if len(found) > most:
+        before = found[most - 1][0]
+    return Results(tuple((paper, hits) for _, paper, hits in found[:most]), before)
 
 
 def search_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST: Final = 5
 _WORDS: Final = 14
-_HAVING: Final = 1_000
+_HAVING: Final = 400
 """Papers looked up for a word, the newest; of a common word they tell how common it is."""
 _READ: Final = 12
 _SHARED: Final = 0.2

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from digest.web.kept import Kept
     from subscribers.subscriber import Subscriber
 
-LENGTH: Final = 100
-_LOOKED_THROUGH: Final = 1_000
+LENGTH: Final = 50
+_LOOKED_THROUGH: Final = 500
 _TOP: Final = 10
 _TOP_DAYS: Final = 7
 _NO_FEED: Final = "Feeds are feed.rss, feed.atom and feed.json."
@@ -117,7 +117,7 @@ def _top_tens(app: App) -> list[Paper]:
     numbers: list[int] = []
     for past in range(_TOP_DAYS):
         day = today - timedelta(days=past)
-        numbers += app.store.archive.shelf(day, day, {}, offset=0, limit=_TOP).numbers
+        numbers += app.store.archive.shelf(day, day, {}, most=_TOP)
     return list(app.store.papers.by_numbers(numbers).values())
 
 
