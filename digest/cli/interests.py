@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from digest.cli.environment import settings
 from digest.cli.examples import example
 from digest.cli.keywords import app, recent_papers
+from digest.cli.liking import read_papers
 from digest.cli.options import Address
 from digest.cli.readers import Limit, Shape, keywords_read, reader_at
 from digest.errors import Conflict, NotFound
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from digest.app import App
-    from subscribers.library import Entry
     from subscribers.subscriber import Subscriber
 
 LOOK_BACK: Final = 30
@@ -224,27 +223,6 @@ def library(
             said = f"{count:,} {'struck' if drop else 'new'}. "
         held = len(libraries.of(reader.number))
     typer.echo(f"{said}{reader.address} has {held:,} in the library.")
-
-
-def read_papers(given: Sequence[str], file: Path | None) -> tuple[Entry, ...]:
-    """The papers that are named, and those of a file; raises PaperDigestError for a bad file."""
-    from subscribers.library import read_library
-
-    text = "\n".join(given)
-    if file is not None:
-        try:
-            more = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise NotFound(f"{file} cannot be read: {why}") from error
-        text = f"{text}\n{more}"
-    try:
-        entries = read_library(text)
-    except ValueError as error:
-        raise Conflict(f"{file or 'these'}: {error}") from error
-    if text.strip() and not entries:
-        raise NotFound("no paper is named there: write BibTeX, or ids, links or titles, one a line")
-    return entries
 
 
 def place_of(reader: Subscriber, interest: str) -> int:
