@@ -170,7 +170,7 @@ def move_routes(app: App, pages: Pages) -> APIRouter:
 
 def lesson(app: App, reader: Subscriber, months: Months) -> Lesson | None:
     """What was learned of a reader so far, used or not; None while they saved too few papers."""
-    papers = sorted(months.current().papers, key=lambda paper: -paper.number)[:LATELY]
+    papers = sorted(months.current().recent.papers, key=lambda paper: -paper.number)[:LATELY]
     learned = learned_of(app, [replace(reader, learning=True)], papers).get(reader.number)
     if learned is None:
         return None

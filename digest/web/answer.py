@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.compose import compose
-from digest.match import match
+from digest.match import Engine
 from digest.preview import without_mistakes
 from digest.selection import select
 from digest.volume import DAYS, Recent, day_of, detail, headline, remark, volume
@@ -17,9 +17,11 @@ from subscribers.profile import Layout, Profile
 from subscribers.subscriber import Subscriber
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Mapping
+    from datetime import date, datetime
 
     from digest.cards import Card
+    from digest.papers import Paper
     from digest.volume import LineVolume, Volume
     from subscribers.synonyms import Thesaurus
 
@@ -130,22 +132,37 @@ def answer(profile: Profile, recent: Recent, names: Thesaurus | None = None) -> 
     )
 
 
-def sample(good_text: str, recent: Recent) -> Sample:
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest list day's papers, indexed once; `day` is None where there are no papers."""
+
+    day: date | None
+    papers: Mapping[int, Paper]
+    engine: Engine
+
+    @classmethod
+    def of(cls, recent: Recent) -> Newest:
+        """The newest day of the recent papers."""
+        day = max(filter(None, map(day_of, recent.papers)), default=None)
+        papers = [paper for paper in recent.papers if day_of(paper) == day]
+        engine = Engine(papers, now=recent.now)
+        return cls(day, {paper.number: paper for paper in papers}, engine)
+
+
+def sample(good_text: str, newest: Newest, now: datetime) -> Sample:
     """The first papers of the newest day's mail for that text, in the mail's own words."""
-    newest = max(filter(None, map(day_of, recent.papers)), default=None)
-    if newest is None:
+    if newest.day is None:
         return Sample("The next mail", (), "No papers are here yet. Come back in a little while.")
-    day = [paper for paper in recent.papers if day_of(paper) == newest]
+    size = len(newest.papers)
     reader = Subscriber("", profiles=(Profile(good_text),), layout=Layout.COMPACT)
-    by_number = {paper.number: paper for paper in day}
-    found = match(day, reader.profiles, now=recent.now)
-    selection = select(reader, by_number, found, until=recent.now, looked_at=len(day))
-    digest = compose(reader, selection, by_number)
+    found = list(newest.engine.match(reader.profiles))
+    selection = select(reader, newest.papers, found, until=now, looked_at=size)
+    digest = compose(reader, selection, newest.papers)
     cards = [card for group in digest.groups for card in group.cards]
     return Sample(
-        f"{newest:%A}’s mail would have held",
+        f"{newest.day:%A}’s mail would have held",
         tuple(card_of(card) for card in cards[:SAMPLE]),
-        f"Nothing: none of the {len(day)} papers of that day matched, so no mail would have come.",
+        f"Nothing: none of the {size:,} papers of that day matched, so no mail would have come.",
     )
 
 

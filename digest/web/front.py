@@ -19,8 +19,9 @@ from subscribers.profile import Profile
 from subscribers.subscriber import MAX_ADDRESS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from digest.app import App
-    from digest.volume import Recent
     from digest.web.limits import Limits
     from digest.web.months import Months
     from digest.web.pages import Pages
@@ -43,12 +44,12 @@ class Front:
 
     def answered(self, query: str) -> dict[str, Any]:
         """What a template wants to know of a keyword text."""
-        recent = self.months.current()
-        found = answer(Profile(query), recent, self.app.thesaurus())
+        month = self.months.current()
+        found = answer(Profile(query), month.recent, self.app.thesaurus())
         return {
             "query": query,
             "answer": found,
-            "sample": sample(found.good_text, recent),
+            "sample": sample(found.good_text, month.newest, self.app.clock()),
             "key": urlencode({"q": found.good_text}),
         }
 
@@ -70,7 +71,7 @@ class Front:
             stamp=desk.stamps.give(app.clock()),
             longest=MAX_ADDRESS,
             contact=app.settings.contact,
-            run_by=_run_by(app, self.months.current()),
+            run_by=_run_by(app, self.months.current().labels),
         )
 
     def busy(self, request: Request) -> HTMLResponse | None:
@@ -102,7 +103,7 @@ def front_routes(front: Front) -> APIRouter:
         text = typed(request.query_params.get("q", "")[: preferences.MAX_QUERY])
         number = request.query_params.get("field", "")
         if number.isdecimal() and int(number) < preferences.MAX_PROFILES:
-            found = answer(Profile(text), front.months.current(), front.app.thesaurus())
+            found = answer(Profile(text), front.months.current().recent, front.app.thesaurus())
             return front.pages.page("interest.html", answer=found, field=int(number))
         return front.pages.page("answering.html", **front.answered(text), field=0)
 
@@ -142,8 +143,7 @@ def _edited(asked: Asked, posted: Form) -> Asked:
     return replace(asked, text=text, address=posted["email"], problem="")
 
 
-def _run_by(app: App, recent: Recent) -> str:
-    labels = sorted({listing.label for paper in recent.papers for listing in paper.listings})
+def _run_by(app: App, labels: Sequence[str]) -> str:
     place = f"Run by {app.settings.sender_name}"
     if not labels:
         return f"{place}."

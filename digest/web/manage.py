@@ -58,7 +58,7 @@ def manage_routes(app: App, pages: Pages, months: Months) -> APIRouter:
             reader, tuple(preferences.mistakes(profile.text) for profile in reader.profiles), ()
         )
         profiles = edited.reader.profiles
-        recent = months.current() if shown.is_answered else None
+        recent = months.current().recent if shown.is_answered else None
         names = app.thesaurus(reader)
         answers = [answer(profile, recent, names) if recent else None for profile in profiles]
         return pages.page(

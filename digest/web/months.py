@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.errors import PaperDigestError
 from digest.volume import DAYS, Recent
+from digest.web.answer import Newest
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -16,6 +18,26 @@ if TYPE_CHECKING:
     from digest.app import App
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """The papers of the last thirty days, indexed; those of their newest day once more.
+
+    `labels` are the names of the sources they come from, in order.
+    """
+
+    recent: Recent
+    newest: Newest
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, recent: Recent) -> Month:
+        """Everything a front page wants to know of these papers."""
+        labels = {listing.label for paper in recent.papers for listing in paper.listings}
+        return cls(recent, Newest.of(recent), tuple(sorted(labels)))
+
+
 LOOK_AGAIN: Final = timedelta(seconds=60)
 
 
@@ -29,10 +51,10 @@ class Months:
     def __init__(self, app: App) -> None:
         self._app = app
         self._lock = threading.Lock()
-        self._made: tuple[Recent, tuple[str, date]] | None = None
+        self._made: tuple[Month, tuple[str, date]] | None = None
         self._looked: datetime | None = None
 
-    def current(self) -> Recent:
+    def current(self) -> Month:
         """The newest index there is; at most a minute and one making behind the database."""
         now = self._app.clock()
         with self._lock:
@@ -45,11 +67,11 @@ class Months:
             self._looked = now
             return self._made[0]
 
-    def _make(self, now: datetime) -> tuple[Recent, tuple[str, date]]:
+    def _make(self, now: datetime) -> tuple[Month, tuple[str, date]]:
         store, today = self._app.store, now.date()
         state = store.archive.revision(), today
         papers = store.papers.between(today - timedelta(days=DAYS - 1), today + timedelta(days=1))
-        return Recent(papers, today=today, now=now), state
+        return Month.of(Recent(papers, today=today, now=now)), state
 
     def _remake(self, now: datetime) -> None:
         try:

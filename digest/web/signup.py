@@ -46,7 +46,7 @@ class Asked:
     problem: str = ""
     mistakes: tuple[Mistake, ...] = ()
 
-    def reader(self, list_name: str, came_from: str) -> Subscriber:
+    def reader(self, list_name: str, came_from: str, language: str) -> Subscriber:
         """The reader this would make."""
         schedule = Schedule(self.cadence, time(self.hour), self.zone)
         return Subscriber(
@@ -55,6 +55,7 @@ class Asked:
             schedule=schedule,
             list_name=list_name,
             came_from=came_from,
+            language=language,
         )
 
 
@@ -200,7 +201,8 @@ def enrol(app: App, asked: Asked) -> None:
     now, subscribers = app.clock(), app.store.subscribers
     subscribers.forget_pending(now - PENDING_KEPT)
     public = urlsplit(app.settings.public_url)
-    wanted = asked.reader(app.settings.list_name, f"{public.netloc}{public.path}")
+    settings, place = app.settings, f"{public.netloc}{public.path}"
+    wanted = asked.reader(settings.list_name, place, settings.language)
     try:
         known = subscribers.by_address(asked.address, app.settings.list_name)
     except NotFound:
