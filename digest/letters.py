@@ -65,6 +65,7 @@ class Letters:
     def __init__(self, app: App) -> None:
         self._app = app
         self._readers: dict[int, Subscriber] = {}
+        self._selections: dict[int, Selection] = {}
         self._lock = threading.Lock()
         _ = (
             app.renderer,
@@ -78,13 +79,16 @@ class Letters:
         """Read the readers of a batch, and the papers that were not read yet."""
         numbers = [one.subscriber for one in batch if one.subscriber is not None]
         readers = self._app.store.subscribers.by_numbers(numbers)
-        digests = [one for one in batch if not is_notice(one)]
-        wanted = {paper for one in digests for paper in Selection.unpack(one.selection).papers}
+        selections = {
+            one.number: Selection.unpack(one.selection) for one in batch if not is_notice(one)
+        }
+        wanted = {pick.paper for one in selections.values() for pick in one.picks}
         if len(self._day.papers) > MOST_PAPERS:
             self._day = _Day(self._app)
         self._day.read(wanted)
         with self._lock:
             self._readers.update(readers)
+            self._selections.update(selections)
 
     def build(self, delivery: Delivery) -> Outgoing:
         """The message of a delivery, built from what was frozen for it."""
@@ -92,8 +96,11 @@ class Letters:
         reader = self._reader(delivery)
         if is_notice(delivery):
             return _notice(app, delivery, reader)
-        selection = Selection.unpack(delivery.selection)
-        day.read(selection.papers)
+        with self._lock:
+            selection = self._selections.pop(delivery.number, None)
+        if selection is None:
+            selection = Selection.unpack(delivery.selection)
+            day.read(selection.papers)
         links = digest_links(app, reader, delivery.public_id)
         body = day.fragments.build(reader, selection, links)
         tag = app.tags.tag(delivery.public_id)

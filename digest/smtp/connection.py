@@ -321,7 +321,10 @@ def _parameters(outgoing: Outgoing, offered: Extensions) -> str:
 
 def stuffed(message: bytes) -> bytes:
     """The message with dots doubled at the beginning of lines (RFC 5321 4.5.2), CRLF at its end."""
-    body = message.replace(b"\r\n.", b"\r\n..")
+    body = message
+    # Asked from the end, the search skips; from the beginning it reads every byte.
+    if body.rfind(b"\r\n.") >= 0:
+        body = body.replace(b"\r\n.", b"\r\n..")
     if body.startswith(b"."):
         body = b"." + body
     return body if body.endswith(b"\r\n") else body + b"\r\n"

@@ -97,4 +97,6 @@ class Replies:
 
 def tidy(text: str) -> str:
     """What a relay said, printable and in one line."""
+    if text.isprintable():
+        return text.strip()[:_LONGEST_SHOWN]
     return "".join(c if c.isprintable() else " " for c in text).strip()[:_LONGEST_SHOWN]

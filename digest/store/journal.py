@@ -35,13 +35,11 @@ UPDATE delivery SET state = 'sending', relay = ?
 WHERE id = ? AND attempt = ? AND lease_owner = ? AND state = 'leased' AND NOT EXISTS (
     SELECT 1 FROM issue WHERE issue.id = delivery.issue AND issue.state IN ('paused', 'cancelled')
 )
-RETURNING id
 """
 _SETTLE: Final = """
 UPDATE delivery SET state = ?, settled_at = ?, relay = ?, code = ?, enhanced = ?, text = ?,
     not_before = coalesce(?, not_before)
 WHERE id = ? AND attempt = ? AND lease_owner = ? AND state IN ('leased', 'sending', 'unknown')
-RETURNING id
 """
 _ATTEMPT: Final = """
 INSERT INTO attempt (delivery, attempt, ended_at, state, relay, code, enhanced, text)
@@ -252,12 +250,13 @@ class Journal:
             cursor.executemany(self._sql(_ATTEMPT), rows)
 
     def _each(self, cursor: Any, sql: str, rows: Sequence[tuple[Any, ...]]) -> list[bool]:  # noqa: ANN401
-        """Run a statement with RETURNING for every row; whether each of them found its row."""
+        """Run an UPDATE for every row; whether each of them found its row."""
         if not rows:
             return []
         if self._database.is_sqlite:
-            return [cursor.execute(sql, row).fetchone() is not None for row in rows]
-        cursor.executemany(self._sql(sql), rows, returning=True)  # psycopg pipelines them
+            return [cursor.execute(sql, row).rowcount > 0 for row in rows]
+        # psycopg pipelines them, and counts them one by one only where something is returned.
+        cursor.executemany(self._sql(sql) + " RETURNING id", rows, returning=True)
         found = []
         while True:
             found.append(cursor.fetchone() is not None)

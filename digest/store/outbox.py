@@ -8,7 +8,7 @@ is `digest.store.journal`; this is what happens once per batch, per issue or per
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, se
 from digest.errors import Conflict, NotFound
 from digest.pace import counts_still
 from digest.store.database import chunks
-from digest.store.deliveries import ATTEMPT, DELIVERY, ISSUE, WRITTEN_TO, Delivery, delivery_of
+from digest.store.deliveries import ATTEMPT, DELIVERY, ISSUE, WRITTEN_TO, Delivery
 from digest.store.subscribers import SUBSCRIBER, SUPPRESSION
 from digest.store.tables import PaceRow
 
@@ -34,6 +34,13 @@ LEASE: Final = timedelta(minutes=15)
 TO_SEND: Final = ("ready", "deferred")
 UNDER_WAY: Final = ("leased", "sending")
 ENDED: Final = "the program ended between the final dot and the relay's answer"
+_NAMES: Final = tuple(field.name for field in fields(Delivery))
+_ELSEWHERE: Final = {"number": DELIVERY.c.id, "address": SUBSCRIBER.c.address}
+_FIELDS: Final = tuple(
+    _ELSEWHERE[name] if name in _ELSEWHERE else DELIVERY.c[name] for name in _NAMES
+)
+"""What a Delivery is made of, in its own order: this is read for every message."""
+_STATE: Final = _NAMES.index("state")
 _HELD: Final = ("paused", "cancelled")
 _EXPIRED: Final = "not sent before its time was over"
 
@@ -265,13 +272,13 @@ def _expire(connection: Connection, now: datetime) -> int:
 def _due(connection: Connection, now: datetime, most: int) -> list[Row[Any]]:
     """What is to be sent next, one state after the other so that the index gives the order."""
     readers = DELIVERY.outerjoin(SUBSCRIBER, DELIVERY.c.subscriber == SUBSCRIBER.c.id)
-    query = (
-        select(
-            DELIVERY,
-            SUBSCRIBER.c.address,
-            SUBSCRIBER.c.status.label("reader_status"),
-            SUPPRESSION.c.reason.label("suppressed"),
-        )
+    columns: Any = (
+        *_FIELDS,
+        SUBSCRIBER.c.status.label("reader_status"),
+        SUPPRESSION.c.reason.label("suppressed"),
+    )
+    query: Any = (
+        select(*columns)
         .select_from(
             readers.outerjoin(SUPPRESSION, SUPPRESSION.c.address_key == SUBSCRIBER.c.address_key)
         )
@@ -325,7 +332,8 @@ def _take(connection: Connection, rows: Sequence[Row[Any]], owner: str, now: dat
 
 def _leased(row: Row[Any]) -> Delivery:
     """The delivery as it is now that it was taken."""
-    return delivery_of(row, state="leased", attempt=row.attempt + 1)
+    values: tuple[Any, ...] = tuple(row)
+    return Delivery(*values[:_STATE], "leased", row.attempt + 1, *values[_STATE + 2 : len(_FIELDS)])
 
 
 def _counted(connection: Connection, rows: Sequence[Row[Any]]) -> list[Issue]:

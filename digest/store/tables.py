@@ -406,7 +406,7 @@ class DeliveryRow(SQLModel, table=True):
         _one_of("state", STATES),
         Index("ix_delivery_queue", "state", "not_before"),
         Index("ix_delivery_subscriber", "subscriber", "id"),
-        Index("ix_delivery_issue", "issue", "state"),
+        Index("ix_delivery_issue", "issue"),
         {"sqlite_autoincrement": True},
     )
 

@@ -20,4 +20,4 @@ def upgrade() -> None:
         sa.Column("taken", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("scope", "slot"),
     )
-    op.create_index("ix_delivery_issue", "delivery", ["issue", "state"], unique=False)
+    op.create_index("ix_delivery_issue", "delivery", ["issue"], unique=False)

@@ -1,0 +1,46 @@
+"""One sender, as `paper-digest send` is one: `python -m bench.delivering.sender`.
+
+Everything is in it: lease, build, intent, SMTP, settle, both commits durable. Prints one JSON
+line: seconds from the first lease to the last commit, attempts, and what memory it took.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+
+def send(order: dict[str, Any]) -> dict[str, float]:
+    from digest.app import open_app
+    from digest.channels import Outcome
+    from digest.run import deliver
+    from digest.settings import load
+
+    environment = {
+        "DIGEST_DATABASE_URL": order["database"],
+        "DIGEST_SMTP_URL": order["relay"],
+        "DIGEST_SMTP_CONNECTIONS": str(order["connections"]),
+        "DIGEST_FROM": "Paper Digest <digest@example.org>",
+        "DIGEST_PUBLIC_URL": "https://digest.example.org",
+        "DIGEST_SECRET_KEY": "0123456789abcdef0123456789abcdef",
+        **({"DIGEST_DKIM_KEY_FILE": order["key"]} if order.get("key") else {}),
+    }
+    with open_app(load(environment)) as app:
+        _ = app.renderer, app.channel  # a sender that follows has them
+        began = time.perf_counter()
+        report = deliver(app)
+        seconds = time.perf_counter() - began
+    return {
+        "seconds": seconds,
+        "sent": report.outcomes[Outcome.ACCEPTED],
+        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "user": resource.getrusage(resource.RUSAGE_SELF).ru_utime,
+        "system": resource.getrusage(resource.RUSAGE_SELF).ru_stime,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(send(json.loads(sys.argv[1]))))
