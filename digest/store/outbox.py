@@ -40,7 +40,7 @@ _FIELDS: Final = tuple(
     _ELSEWHERE[name] if name in _ELSEWHERE else DELIVERY.c[name] for name in _NAMES
 )
 """What a Delivery is made of, in its own order: this is read for every message."""
-_STATE: Final = _NAMES.index("state")
+_STATE, _ATTEMPT = _NAMES.index("state"), _NAMES.index("attempt")
 _HELD: Final = ("paused", "cancelled")
 _EXPIRED: Final = "not sent before its time was over"
 
@@ -332,8 +332,10 @@ def _take(connection: Connection, rows: Sequence[Row[Any]], owner: str, now: dat
 
 def _leased(row: Row[Any]) -> Delivery:
     """The delivery as it is now that it was taken."""
-    values: tuple[Any, ...] = tuple(row)
-    return Delivery(*values[:_STATE], "leased", row.attempt + 1, *values[_STATE + 2 : len(_FIELDS)])
+    values: list[Any] = list(row[: len(_FIELDS)])
+    values[_STATE] = "leased"
+    values[_ATTEMPT] += 1
+    return Delivery(*values)
 
 
 def _counted(connection: Connection, rows: Sequence[Row[Any]]) -> list[Issue]:
