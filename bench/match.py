@@ -202,7 +202,7 @@ def _tantivy(papers: Sequence[Paper], profiles: Sequence[list[Term]]) -> float |
     if find_spec("tantivy") is None:
         print("tantivy is not installed (pip install tantivy): not compared")
         return None
-    import tantivy
+    import tantivy  # noqa: PLC0415 -- only a benchmark has it
 
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("number", stored=True)

@@ -118,7 +118,12 @@ class Pool:
     @property
     def hungry(self) -> bool:
         """Whether it could do with more to send: `give` it a batch, or say that it is `dry`."""
-        return len(self._queue) < LOW and not self._dry and not self._ending.is_set()
+        return len(self._queue) < LOW and not (self._dry or self._stopping)
+
+    @property
+    def _stopping(self) -> bool:
+        """Whether nothing more is begun; what was begun is finished."""
+        return bool(self.held) or self._ending.is_set()
 
     @property
     def idle(self) -> bool:
@@ -218,7 +223,7 @@ class Pool:
         """The next message to send, waited for; None when this thread is to end."""
         with self._changed:
             while True:
-                if self._ending.is_set() or self._active > self._target:
+                if self._stopping or self._active > self._target:
                     return None
                 job, seconds = self._due(relay)
                 if job is not None:
@@ -261,7 +266,6 @@ class Pool:
     def _give_back(self, seconds: float) -> None:
         """The pace lets nothing go for long: what is here waits in the log."""
         self.held = f"the pace lets the next message go in {seconds / 60:.0f} minutes"
-        self._ending.set()
         self._changed.notify_all()
 
     def _built(self, job: Job) -> Outgoing | None:
@@ -316,7 +320,7 @@ class Pool:
     def _ahead(self, relay: str) -> Job | None:
         """The next message, built, where one may go right now."""
         with self._changed:
-            if self._ending.is_set() or self._active > self._target:
+            if self._stopping or self._active > self._target:
                 return None
             job, _ = self._due(relay)
         if job is not None and self._built(job) is None:

@@ -34,7 +34,7 @@ def with_aiosmtplib(port: int, message: bytes, messages: int, connections: int) 
     """Messages a second of aiosmtplib, a task a connection; 0 where it is not installed."""
     if find_spec("aiosmtplib") is None:
         return 0.0
-    import aiosmtplib
+    import aiosmtplib  # noqa: PLC0415 -- here alone
 
     async def work(share: int) -> None:
         smtp = aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False)
