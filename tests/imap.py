@@ -45,6 +45,7 @@ class ImapServer:
     permanent: str = "\\Deleted \\Seen \\*"
     folder: str = "INBOX"
     login: tuple[str, str] = ("bounces", "sëcret")
+    token: str = ""
     context: ssl.SSLContext | None = None
     breaks_at: str = ""
     messages: list[Message] = field(default_factory=list)
@@ -130,10 +131,17 @@ class _Session(socketserver.StreamRequestHandler):
     def _login(self, words: str) -> str:
         return self._let_in(tuple(shlex.split(words)))
 
-    def _authenticate(self, _words: str) -> str:
+    def _authenticate(self, words: str) -> str:
         self._say("+ ")
-        given = base64.b64decode(self.rfile.readline()).decode().split("\0")
-        return self._let_in((given[1], given[2]))
+        given = base64.b64decode(self.rfile.readline()).decode()
+        if words == "XOAUTH2":
+            self._is_in = given == f"user=bounces\1auth=Bearer {self.imap.token}\1\1"
+            if not self._is_in:  # the reason, which wants an empty answer
+                self._say("+ " + base64.b64encode(b'{"status":"400"}').decode())
+                self.rfile.readline()
+            return "OK in" if self._is_in else "NO [AUTHENTICATIONFAILED] wrong"
+        _, user, password = given.split("\0")
+        return self._let_in((user, password))
 
     def _let_in(self, given: tuple[str, ...]) -> str:
         self._is_in = given == self.imap.login

@@ -151,6 +151,20 @@ def test_with_keep_nothing_is_deleted_at_all(house: App) -> None:
         assert not take_mailbox(house).taken
 
 
+def test_a_token_logs_in_where_a_password_does_not(house: App) -> None:
+    with ImapServer(token="t0ken") as server:
+        server.put(returned.made(returned.COMPLAINT, tag(house)))
+        reads(house, server.url, "bounces")
+        house.settings = replace(house.settings, bounces_token_command="echo stale")
+        with pytest.raises(MailboxError, match=r"did not take .* or the token"):
+            take_mailbox(house)
+        house.settings = replace(house.settings, bounces_token_command="echo t0ken")
+        assert take_mailbox(house).taken == {Taken.SUPPRESSED: 1}
+        house.settings = replace(house.settings, bounces_token_command="false")
+        with pytest.raises(MailboxError, match="DIGEST_BOUNCES_TOKEN_COMMAND gives no token"):
+            take_mailbox(house)
+
+
 def test_a_login_in_the_url_and_a_folder_with_a_blank_work(house: App) -> None:
     with ImapServer(folder="Old bounces") as server:
         server.put(returned.made(returned.COMPLAINT, tag(house)))

@@ -10,6 +10,7 @@ import imaplib
 import os
 import re
 import ssl
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from digest.bounces.mime import MAX_BYTES
-from digest.errors import MailboxError
+from digest.errors import MailboxError, RelayError
+from digest.smtp.relay import token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from digest.settings import Settings
 
 SECONDS: Final = 60.0
 """How long a server may be silent."""
@@ -49,23 +53,24 @@ class Mail:
 
 
 @contextmanager
-def open_mailbox(url: str, user: str | None, password: str | None) -> Iterator[Mailbox]:
-    """Open imaps://, imap+starttls:// or maildir:; MailboxError, with what to do, when it fails."""
+def open_mailbox(settings: Settings) -> Iterator[Mailbox]:
+    """Open DIGEST_BOUNCES_URL; raises MailboxError, with what to do, when that fails."""
+    url = settings.bounces_url
     if url.startswith("maildir:"):
         yield Maildir(Path(url.removeprefix("maildir:")))
         return
     parts = urlsplit(url)
     where = f"{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
     keeps = parse_qs(parts.query).get("keep", ["no"])[0] == "yes"
-    user, password = (
-        user or unquote(parts.username or ""),
-        password or unquote(parts.password or ""),
-    )
+    user = settings.bounces_user or unquote(parts.username or "")
+    password = settings.bounces_password or unquote(parts.password or "")
+    command = settings.bounces_token_command
+    say = _by_token(user, command) if command else _by_password(user, password)
     with _ours(where):
         server = _connected(url)
     try:
         with _ours(where):
-            _log_in(server, user, password, where)
+            _log_in(server, say, where)
             folder = unquote(parts.path.strip("/")) or "INBOX"
             opened = _Imap(server, folder, where, keeps=keeps)
         yield opened
@@ -206,18 +211,41 @@ def _connected(url: str) -> imaplib.IMAP4:
     return server
 
 
-def _log_in(server: imaplib.IMAP4, user: str, password: str, where: str) -> None:
-    try:
+_Say = Callable[[imaplib.IMAP4], object]
+
+
+def _by_password(user: str, password: str) -> _Say:
+    def say(server: imaplib.IMAP4) -> object:
         if "AUTH=PLAIN" in server.capabilities:  # takes what LOGIN does not: any character
-            server.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
-        else:
-            server.login(user, password)
+            return server.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
+        return server.login(user, password)
+
+    return say
+
+
+def _by_token(user: str, command: str) -> _Say:
+    """XOAUTH2, as Google's and Microsoft's servers have it."""
+    try:
+        said = f"user={user}\1auth=Bearer {token(command, 'DIGEST_BOUNCES_TOKEN_COMMAND')}\1\1"
+    except RelayError as error:
+        raise MailboxError(str(error)) from error
+    answers = iter((said.encode(), b""))  # what it says to a refusal is answered with nothing
+
+    def say(server: imaplib.IMAP4) -> object:
+        return server.authenticate("XOAUTH2", lambda _: next(answers, b""))
+
+    return say
+
+
+def _log_in(server: imaplib.IMAP4, say: _Say, where: str) -> None:
+    try:
+        say(server)
     except imaplib.IMAP4.abort:
         raise
     except (imaplib.IMAP4.error, UnicodeError) as error:
         raise MailboxError(
             f"the mailbox at {where} did not take the name and password ({_tidy(error)}): "
-            "check DIGEST_BOUNCES_USER and DIGEST_BOUNCES_PASSWORD"
+            "check DIGEST_BOUNCES_USER and DIGEST_BOUNCES_PASSWORD, or the token"
         ) from error
 
 

@@ -61,11 +61,9 @@ def take_mailbox(app: App, *, on_mail: Callable[[Back], None] = lambda _: None) 
 
     Raises MailboxError when it cannot be read; what was taken until then stays taken.
     """
-    settings, tally = app.settings, Tally()
+    tally = Tally()
     app.store.suppressions.forget_old(app.clock())
-    with open_mailbox(
-        settings.bounces_url, settings.bounces_user, settings.bounces_password
-    ) as mailbox:
+    with open_mailbox(app.settings) as mailbox:
         for mail in mailbox.mails():
             back = take_mail(app, mail.raw)
             tally.add(back)

@@ -73,9 +73,7 @@ def look_at_mailbox(app: App) -> list[Finding]:
         from digest.bounces.mailboxes import open_mailbox  # noqa: PLC0415 -- where there is one
 
         try:
-            with open_mailbox(
-                settings.bounces_url, settings.bounces_user, settings.bounces_password
-            ):
+            with open_mailbox(settings):
                 found.append(ok("bounces", f"are read from {mask_url(settings.bounces_url)}"))
         except MailboxError as error:
             found.append(failed("bounces", str(error), "Nothing that comes back is seen."))

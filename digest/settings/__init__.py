@@ -54,6 +54,7 @@ class Settings:
     bounces_url: str = field(default="", repr=False)
     bounces_user: str | None = field(default=None, repr=False)
     bounces_password: str | None = field(default=None, repr=False)
+    bounces_token_command: str | None = field(default=None, repr=False)
     ses_topic: str = ""
     webhook_secret: bytes = field(default=b"", repr=False)
     hostname: str = "localhost"
@@ -133,6 +134,7 @@ def load(env: Mapping[str, str]) -> Settings:
         bounces_url=values["DIGEST_BOUNCES_URL"] or "",
         bounces_user=values["DIGEST_BOUNCES_USER"],
         bounces_password=values["DIGEST_BOUNCES_PASSWORD"],
+        bounces_token_command=values["DIGEST_BOUNCES_TOKEN_COMMAND"],
         ses_topic=values["DIGEST_SES_TOPIC"] or "",
         webhook_secret=values["DIGEST_WEBHOOK_SECRET"] or b"",
         public_url=values["DIGEST_PUBLIC_URL"] or "",
@@ -276,7 +278,10 @@ def _missing(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[Proble
     if (
         mailbox.startswith("imap")
         and "@" not in mailbox
-        and not ("DIGEST_BOUNCES_USER" in texts and "DIGEST_BOUNCES_PASSWORD" in texts)
+        and not (
+            "DIGEST_BOUNCES_USER" in texts
+            and {"DIGEST_BOUNCES_PASSWORD", "DIGEST_BOUNCES_TOKEN_COMMAND"} & set(texts)
+        )
     ):
         wanted = "name and password of the mailbox, because DIGEST_BOUNCES_URL has none in it"
         problems.append(Problem("DIGEST_BOUNCES_USER and DIGEST_BOUNCES_PASSWORD", None, wanted))

@@ -180,6 +180,13 @@ SETTINGS: Final = (
         secret=True,
     ),
     Setting(
+        "DIGEST_BOUNCES_TOKEN_COMMAND",
+        "A command that prints a token, for mailboxes that want one instead of a password "
+        "(XOAUTH2).",
+        "a command in one line, as in oauth2-token --account bounces",
+        values.line(1000),
+    ),
+    Setting(
         "DIGEST_SES_TOPIC",
         "The SNS topic that Amazon SES tells bounces and complaints to, at /hooks/ses.",
         "the ARN of a topic, as in arn:aws:sns:eu-west-1:123456789012:bounces",

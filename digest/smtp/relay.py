@@ -242,8 +242,11 @@ class Relays:
         )
 
 
-def token(command: str) -> str:
-    """What a command prints: one line, a token. Raises RelayRefused, saying what went wrong."""
+def token(command: str, setting: str = "DIGEST_SMTP_TOKEN_COMMAND") -> str:
+    """What the command of a setting prints: one line, a token.
+
+    Raises RelayRefused, saying what went wrong.
+    """
     try:
         done = subprocess.run(
             shlex.split(command),
@@ -254,11 +257,11 @@ def token(command: str) -> str:
             stdin=subprocess.DEVNULL,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise RelayRefused(f"DIGEST_SMTP_TOKEN_COMMAND cannot be run: {error}") from error
+        raise RelayRefused(f"{setting} cannot be run: {error}") from error
     said = done.stdout.strip()
     if done.returncode or not said or not said.isascii() or not said.isprintable():
         why = tidy(done.stderr) or f"it ended with {done.returncode} and printed no token"
-        raise RelayRefused(f"DIGEST_SMTP_TOKEN_COMMAND gives no token: {why}")
+        raise RelayRefused(f"{setting} gives no token: {why}")
     return said
 
 
