@@ -508,6 +508,9 @@ class TestSettings:
     def test_nothing_is_saved_for_who_has_left(self, house: House) -> None:
         fields = house.fields(**{"text-0": "new"})
         house.put(house.reader.unsubscribe())
+        page = house.site.get(house.path(Purpose.MANAGE)).text
+        assert "<form" not in page
+        assert house.path(Purpose.UNSUBSCRIBE) in page, "there it can be undone"
         assert house.save(fields).status == 404
         assert house.status() is Status.UNSUBSCRIBED
 

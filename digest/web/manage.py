@@ -42,6 +42,7 @@ class Shown:
     is_stale: bool = False
     is_answered: bool = False
     is_sent: bool = False
+    has_left: bool = False
     pause_problem: str = ""
 
 
@@ -51,7 +52,8 @@ def manage_routes(app: App, pages: Pages, months: Months) -> APIRouter:
 
     @routes.api_route("/m/{token}", methods=["GET", "HEAD"])
     def settings(token: str) -> HTMLResponse:
-        return managing(reader_of(app, Purpose.MANAGE, token), token, Shown())
+        reader = reader_of(app, Purpose.MANAGE, token)
+        return managing(reader, token, Shown(has_left=reader.status is Status.UNSUBSCRIBED))
 
     def managing(reader: Subscriber, token: str, shown: Shown) -> HTMLResponse:
         edited = shown.edited or preferences.Edited(
