@@ -39,4 +39,12 @@ def test_what_a_search_found_is_marked_in_title_and_text() -> None:
     paper = Paper(PaperId("pmid", "1"), "Sparse experts", abstract="We train experts. Experts win.")
     shown = entry(paper, matches(parse("experts"), paper))
     assert shown.title == (("Sparse ", False), ("experts", True))
-    assert [piece for piece, is_mark in shown.snippet if is_mark] == ["experts", "Experts"]
+    assert not shown.snippet, "where the title shows it, the text need not be quoted"
+    shown = entry(paper, matches(parse("train\nwin"), paper))
+    assert [piece for piece, is_mark in shown.snippet if is_mark] == ["train", "win"]
+
+
+def test_formulas_are_set_and_marks_stay_on_their_words() -> None:
+    paper = Paper(PaperId("pmid", "1"), r"A $\beta$-balanced loss for experts")
+    shown = entry(paper, matches(parse("experts"), paper))
+    assert shown.title == (("A β-balanced loss for ", False), ("experts", True))

@@ -18,6 +18,9 @@ from digest.papers import Signals
 from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
+from subscribers.links import Purpose
+from subscribers.profile import Profile
+from subscribers.subscriber import Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +38,8 @@ PATHS: Final = {
     "nothing asked": "/search",
     "nothing found": "/search?q=zebrafish",
     "paper": "/paper/arxiv:2611.90001",
+    "invitation": "/i/{token}",
+    "never": "/i/{token}?never=1",
     "mistake": "/search?q=agents%0A%22machine+unlearning",
 }
 
@@ -45,9 +50,11 @@ class House:
 
     app: App
     root: str
+    token: str
 
     def url(self, path: str) -> str:
-        return f"{self.root}/digest{path}"
+        """An address of it; {token} is that of an invitation."""
+        return f"{self.root}/digest{path.format(token=self.token)}"
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +80,12 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         liked = store.papers.by_numbers([number])[number]
         voted = replace(liked, signals=Signals(90, 9, 1400), listings=liked.listings[:1])
         store.papers.ingest([voted], start + timedelta(hours=9))
+        invited = store.subscribers.add(
+            Subscriber("bo@example.org", profiles=(Profile("agents"),)), start
+        )
+        token = app.links.token(Purpose.INVITATION, invited.public_id)
         with serving(create_app(app)) as site:
-            yield House(app, site.url)
+            yield House(app, site.url, token)
 
 
 @pytest.fixture

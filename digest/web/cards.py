@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from digest.language import NBSP
 from digest.phrases import authors_line, clip, counted, date_words
+from digest.tex import typeset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,18 +50,21 @@ def path_of(paper: Paper) -> str:
 def entry(paper: Paper, found: Sequence[Found] = ()) -> Entry:
     """A paper's entry; what a search found is marked, or quoted where the title shows none."""
     hits = [hit for one in found for hit in one.hits]
-    in_title = apart([(hit.start, hit.end) for hit in hits if hit.field == "title"])
-    body = paper.abstract or paper.summary
-    in_body = apart([(hit.start, hit.end) for hit in hits if hit.field in {"abstract", "summary"}])
+    # Words are found in the text as typed, and shown in it as set.
+    title, body = typeset(paper.title), typeset(paper.abstract or paper.summary)
+    in_title = apart([title.span(hit.start, hit.end) for hit in hits if hit.field == "title"])
+    in_body = apart(
+        [body.span(hit.start, hit.end) for hit in hits if hit.field in {"abstract", "summary"}]
+    )
     return Entry(
         path=path_of(paper),
-        title=pieces(paper.title, in_title),
+        title=pieces(title.text, in_title),
         organization=paper.organization,
         authors=authors_line(paper.authors),
         facts=facts(paper),
         comments=paper.signals.comments,
         discussion=paper.discussion_url,
-        snippet=snippet(body, in_body) if in_body else (),
+        snippet=snippet(body.text, in_body) if in_body and not in_title else (),
     )
 
 

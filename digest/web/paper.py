@@ -14,6 +14,7 @@ from digest.cite import FORMATS, bibtex
 from digest.errors import NotFound
 from digest.papers import ListingKind
 from digest.phrases import clip, compact_count, counted
+from digest.tex import typeset
 from digest.web.cards import entry, facts, path_of
 from digest.web.kept import Made
 from digest.web.plot import HEIGHT, WIDTH, plots
@@ -68,10 +69,13 @@ def paper_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:
         return kept.answer(request, lambda: shown(paper))
 
     def shown(paper: Paper) -> Made:
-        text = paper.summary or paper.abstract
+        text = typeset(paper.summary or paper.abstract).text
         html = pages.html(
             "paper.html",
             paper=paper,
+            title=typeset(paper.title).text,
+            summary=typeset(paper.summary).text,
+            abstract=typeset(paper.abstract).text,
             authors=[
                 (author.name, urlencode({"q": f'author:"{author.name}"'}))
                 for author in paper.authors[:AUTHORS]
