@@ -50,16 +50,25 @@ CORPUS = ROOT.parent / "shared" / "corpus"
 def measure() -> list[Figure]:
     """A day, the same day again, a day after 48,000 papers; and parsing beside feedparser."""
     with _served() as server, tempfile.TemporaryDirectory() as folder:
-        day = _child("day", folder, server.url)
+        days = []
+        for number in range(ROUNDS):
+            (own := Path(folder) / str(number)).mkdir()
+            days.append(_child("day", str(own), server.url))
         grown = _child("growth", folder, server.url)
+    day = {name: min(one[name] for one in days) for name in days[0]}
+    day["written"] = max(one["written"] for one in days)
     parsing = _parsing()
     print(
         f"parse {PAPERS:,} items: {parsing['ours']:.3f} s, feedparser alone "
         f"{parsing['feedparser']:.3f} s (it finds neither ids nor authors)"
     )
     print(
+        f"a day took {day['first']:.2f} s at best of {ROUNDS} ({day['cpu']:.2f} s of processor), "
+        f"at worst {max(one['first'] for one in days):.2f} s; again {day['again']:.2f} s"
+    )
+    print(
         f"a database of {GROWN:,} papers: {grown['megabytes']:.0f} MB; its last day took "
-        f"{grown['last']:.2f} s, its first {grown['first']:.2f} s"
+        f"{grown['last']:.2f} s of processor, its first {grown['first']:.2f} s"
     )
     return [
         Figure("ingest_day_seconds", day["first"], 2.0, "s"),
@@ -94,20 +103,27 @@ def _day(folder: str, url: str) -> dict[str, float]:
         "DIGEST_ARXIV_URL": url,
         "DIGEST_HF_URL": url,
     })  # fmt: skip
-    seconds = []
+    seconds, cpu = [], []
     written = 0
     with open_app(settings, clock=lambda: NOW, sleep=lambda _: None) as app:
         with app.polite():
             pass  # what a process imports once
         for _ in range(2):
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.process_time()
             report = ingest(app, now=True)
             seconds.append(time.perf_counter() - began)
+            cpu.append(time.process_time() - worked)
             written = report.new + report.changed
         stored = app.store.papers.count()
     assert stored == PAPERS + FEATURED - SHARED, stored
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"first": seconds[0], "again": seconds[1], "written": written, "peak": peak}
+    return {
+        "first": seconds[0],
+        "again": seconds[1],
+        "cpu": cpu[0],
+        "written": written,
+        "peak": peak,
+    }
 
 
 def _growth(folder: str) -> dict[str, float]:
@@ -118,9 +134,10 @@ def _growth(folder: str) -> dict[str, float]:
             day = DAY + timedelta(days=number)
             feed = read_feed(_feed("cs.CL", number * PAPERS, PAPERS, day), "arxiv", "arXiv", day)
             assert feed is not None
-            began = time.perf_counter()
+            # Of the processor: a ratio of waits would measure what else the machine does.
+            began = time.process_time()
             store.papers.ingest(feed.papers, NOW + timedelta(days=number))
-            seconds.append(time.perf_counter() - began)
+            seconds.append(time.process_time() - began)
         assert store.papers.count() == GROWN
     files = Path(folder).glob("grown.db*")
     megabytes = sum(path.stat().st_size for path in files) / 1_000_000

@@ -114,8 +114,7 @@ def _words_of(paper: Paper) -> set[str]:
     found: set[str] = set()
     for text in (paper.title, paper.abstract or paper.summary):
         # Each different piece once: where it stands does not matter here.
-        for piece in set(scanner(text).findall(text)):
-            found.update(_of_piece(piece))
+        found.update(*map(_of_piece, set(scanner(text).findall(text))))
     for author in paper.authors:
         found.update(_safe(f"a:{key}") for key in name_keys(author.name))
         found.update(_safe(f"d:{own.casefold()}") for own in ids_of(author))
