@@ -74,9 +74,11 @@ class Text:
     def __iter__(self) -> Iterator[Token]:
         return (self[at] for at in range(len(self)))
 
-    def places(self, word: str) -> Sequence[int]:
-        """Where a folded word stands."""
-        return self._places.get(word, ())
+    def places(self, pattern: Pattern) -> Sequence[int]:
+        """Where the words stand that are what one word of a term asks for."""
+        if pattern.form is Form.FOLDED:
+            return self._places.get(pattern.value, ())
+        return [at for at, token in enumerate(self) if fits(pattern, token)]
 
     @cached_property
     def _places(self) -> dict[str, list[int]]:
@@ -211,41 +213,40 @@ def spans(term: Term, text: Text) -> list[tuple[int, int]]:
     """Where a term of text stands among these words, as (start, end) characters."""
     patterns = term.patterns
     if term.near:
-        return _near(term, text)
+        return [(text[at].start, text[at].end) for at in near_at(term, text)]
     first, size = patterns[0], len(patterns)
     return [
         (text[at].start, text[at + size - 1].end)
-        for at in _places(first, text)
+        for at in text.places(first)
         if at + size <= len(text) and all(fits(patterns[n], text[at + n]) for n in range(1, size))
     ]
 
 
-def _places(pattern: Pattern, text: Text) -> Sequence[int]:
-    """Where one word of a term stands."""
-    if pattern.form is Form.FOLDED:
-        return text.places(pattern.value)
-    return [at for at, token in enumerate(text) if fits(pattern, token)]
+def near_at(term: Term, text: Text) -> list[int]:
+    """Where the words of a near term stand, in the shortest stretches that hold each of them.
 
-
-def _near(term: Term, tokens: Text) -> list[tuple[int, int]]:
-    """Shortest stretches that hold every word once, with few enough others between."""
+    A stretch begins at any of the words and has few enough others between.
+    """
     size = len(term.patterns)
-    found: list[tuple[int, int]] = []
-    places = sorted({at for pattern in term.patterns for at in _places(pattern, tokens)})
+    where = [frozenset(text.places(pattern)) for pattern in term.patterns]
+    if not all(where):
+        return []
+    found: set[int] = set()
+    places = sorted(frozenset[int]().union(*where))
     for n, at in enumerate(places):
         held: list[int] = []
-        left = list(term.patterns)
+        left = list(where)
         for other in places[n:]:
             if other - at + 1 > size + term.near:
                 break
-            fitting = next((p for p in left if fits(p, tokens[other])), None)
+            fitting = next((each for each in left if other in each), None)
             if fitting is not None:
                 left.remove(fitting)
                 held.append(other)
             if not left:
-                found.extend((tokens[each].start, tokens[each].end) for each in held)
+                found.update(held)
                 break
-    return sorted(set(found))
+    return sorted(found)
 
 
 def fits(pattern: Pattern, token: Token) -> bool:

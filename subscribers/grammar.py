@@ -247,7 +247,8 @@ def _split(lexemes: list[Lexeme]) -> list[list[Lexeme]]:
 
 def _conjunction(found: list[Node]) -> Node | None:
     """All of these; small words are asked for only where nothing else is."""
-    if all(isinstance(node, Term) and node.optional for node in found):
+    asked = (node for node in found if not isinstance(node, Not))
+    if all(isinstance(node, Term) and node.optional for node in asked):
         found = [_required(node) for node in found]
     if not found:
         return None

@@ -19,6 +19,7 @@ from digest.match.stored import store
 from digest.papers import Author, Paper, PaperId, Signals
 from subscribers.finding import Text
 from subscribers.profile import Order, Profile
+from subscribers.tree import Form, Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,4 +217,9 @@ def test_a_scanned_text_is_read_as_any_other(text: str) -> None:
     scanned, literal = Scan(["before", text, "after"]).text(1), Text(text)
     assert list(scanned) == list(literal)
     for token in literal:
-        assert list(scanned.places(token.word)) == list(literal.places(token.word))
+        for pattern in (
+            Pattern(Form.FOLDED, token.word),
+            Pattern(Form.WRITTEN, token.written),
+            Pattern(Form.PREFIX, token.word[:2].casefold()),
+        ):
+            assert list(scanned.places(pattern)) == list(literal.places(pattern))

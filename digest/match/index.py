@@ -16,14 +16,15 @@ from scipy import sparse
 
 from digest.match.rows import ranges
 from digest.match.scan import Scan
-from digest.match.score import BODY, TITLE, strength
-from digest.match.stored import term
+from digest.match.score import BODY, TITLE, strength, strength_of
+from digest.match.stored import element, term
 from digest.match.tfidf import TfIdf
 from subscribers.finding import (
     Reading,
     categories,
     is_category,
     is_source,
+    near_at,
     paper_ids,
     signal_of,
 )
@@ -110,7 +111,7 @@ class Index:
 
     def _counted(self, asked: list[tuple[str, ...]]) -> list[sparse.csr_array]:
         """Strengths of words and phrases: anywhere, in titles, in abstracts."""
-        elements = {word: self.scan.kinds_of(word) for each in asked for word in each}
+        elements = {word: self.scan.kinds_of(element(word)) for each in asked for word in each}
         rows, docs = self._follow(asked, elements)
         shape = (len(asked), self.size)
         in_title = (docs & 1) == 0
@@ -193,18 +194,36 @@ class Index:
     def _odd(self, asked: Term | Floor) -> tuple[list[int], list[int]]:
         """Papers and strengths for what is no plain word or phrase."""
         if isinstance(asked, Floor):
-            signal, above = asked.signal, asked.above
-            passed = [
-                place
-                for place, paper in enumerate(self.papers)
-                if (count := signal_of(paper.signals, signal)) is not None and count > above
-            ]
+            passed = np.flatnonzero(self._counts_of(asked.signal) > asked.above).tolist()
             return passed, [0] * len(passed)
         if asked.field in {Field.CATEGORY, Field.SOURCE}:
             filtered = self._filtered(asked)
             return filtered, [0] * len(filtered)
+        if asked.near:
+            return self._near(asked)
         places = [place for place in self._candidates(asked) if self.reading(place).hits(asked)]
         return places, [strength(asked, self.reading(place)) for place in places]
+
+    def _near(self, asked: Term) -> tuple[list[int], list[int]]:
+        """Papers and strengths for nearness, one by one among those that have all of the words."""
+        places, strengths = [], []
+        for place in self._candidates(asked):
+            times = [
+                len(near_at(asked, self.scan.text(2 * place + n)))
+                if asked.field in {Field.ANY, field}
+                else 0
+                for n, field in enumerate((Field.TITLE, Field.ABSTRACT))
+            ]
+            if any(times):
+                places.append(place)
+                # Each word of a near pair is counted; the pair stands half as often.
+                strengths.append(strength_of(times[0], -(-times[1] // len(asked.patterns))))
+        return places, strengths
+
+    def _counts_of(self, signal: str) -> Ints:
+        """A count of every paper; less than nothing where nobody told us."""
+        counts = (signal_of(paper.signals, signal) for paper in self.papers)
+        return np.array([-1 if each is None else each for each in counts], dtype=np.int64)
 
     def _filtered(self, asked: Term) -> list[int]:
         """The papers of a category or source, in order: each different one is looked at once."""

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from digest.match.stored import element
 from subscribers.finding import Text, beginnings
-from subscribers.tree import Form
+from subscribers.tree import Form, Pattern
 from subscribers.words import Token, parts, scanner
 
 if TYPE_CHECKING:
@@ -69,6 +68,7 @@ class Scan:
         self.stream = np.array(stream, dtype=np.int32)
         self.text_of = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(np.array(ends)))
         self._ends = ends
+        self._known: dict[Pattern, list[int]] = {}
         self.names = list(kinds.numbers)
         self.kinds = len(self.names)
         self.places = np.argsort(self.stream, kind="stable").astype(np.int32)
@@ -102,9 +102,14 @@ class Scan:
         typed = ((written.casefold(), kinds) for written, kinds in self.written.items())
         return sorted(typed), sorted(self.folded.items())
 
-    def kinds_of(self, word: str) -> list[int]:
-        """The kinds that one word of an atom fits."""
-        pattern = element(word)
+    def kinds_of(self, pattern: Pattern) -> list[int]:
+        """The kinds that are what one word of a term asks for."""
+        known = self._known.get(pattern)
+        if known is None:
+            known = self._known[pattern] = self._kinds_of(pattern)
+        return known
+
+    def _kinds_of(self, pattern: Pattern) -> list[int]:
         if pattern.form is Form.FOLDED:
             return self.folded.get(pattern.value, [])
         if pattern.form is Form.WRITTEN:
@@ -138,10 +143,10 @@ class _Scanned(Text):
         _, _, first, last = parts(self._pieces[piece][0])[part]
         return Token(word, written, start + first, start + last)
 
-    def places(self, word: str) -> Sequence[int]:
-        """Where a folded word stands."""
+    def places(self, pattern: Pattern) -> Sequence[int]:
+        """Where the words stand that are what one word of a term asks for."""
         found: list[int] = []
-        for kind in self._scan.folded.get(word, ()):
+        for kind in self._scan.kinds_of(pattern):
             at = -1
             for _ in range(self._kinds.count(kind)):
                 at = self._kinds.index(kind, at + 1)
