@@ -118,6 +118,14 @@ def test_a_bounce_that_somebody_attached_to_a_mail_is_no_bounce() -> None:
     assert understood(mail) == Ignored("neither bounce nor complaint")
 
 
+def test_what_a_stranger_wrote_becomes_one_printable_line() -> None:
+    hostile = returned.POSTFIX.replace("User unknown", "User\x1b[31m unk\x00nown\x9b\u202e")
+    report = understood(hostile)
+    assert isinstance(report, Report)
+    assert report.text.isprintable()
+    assert report.text.startswith("<ada@example.net>: Recipient address rejected: User [31m unk")
+
+
 def test_the_worst_of_several_recipients_counts() -> None:
     more = "\n\nFinal-Recipient: rfc822; b@example.net\nAction: failed\nStatus: 4.2.2\n\n--9F3A"
     report = understood(returned.POSTFIX.replace("\n\n--9F3A", more, 3))

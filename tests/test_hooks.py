@@ -392,6 +392,18 @@ def test_our_own_format_tells_of_everything_by_tag_by_message_and_by_address(
     assert status(house) is Status.UNSUBSCRIBED
 
 
+def test_what_a_provider_passes_on_is_stored_as_printable_lines(house: App, site: Site) -> None:
+    told = {
+        "type": "bounce",
+        "address": "ada@example.net\x00",
+        "id": "ev\x00\x1b[2J",
+        "text": "gone\x00\x1b]0;x\x07 for ever",
+    }
+    assert tell(site, told).status == 204
+    (one,) = house.store.suppressions.returned()
+    assert (one.address, one.text) == ("ada@example.net", "gone ]0;x for ever")
+
+
 def test_the_same_event_under_another_message_is_the_same_event(house: App, site: Site) -> None:
     told = {"type": "complaint", "address": "ada@example.net", "id": "ev-1"}
     assert tell(site, told, name="msg_1").status == 204

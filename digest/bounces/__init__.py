@@ -65,3 +65,8 @@ class Ignored:
     """A mail or event that is not acted on, and why in a phrase."""
 
     why: str
+
+
+def line(text: str, longest: int = 300) -> str:
+    """What a stranger wrote as one printable line: nothing a terminal or a database stumbles on."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]

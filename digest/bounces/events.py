@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from digest.bounces import Kind, Report
+from digest.bounces import Kind, Report, line
 from digest.bounces.judging import judge
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def ses_reports(told: Any, tags: Tags, now: datetime) -> list[Report]:  # noqa: 
     mail = event.get("mail")
     public_id = tags.find("\n".join(_ses_places(mail if isinstance(mail, dict) else {}))) or ""
     at = _instant(body.get("timestamp"), now)
-    feedback = str(body.get("feedbackId") or "")[:_LONGEST]
+    feedback = _text(body.get("feedbackId"))
     if not feedback:
         raise Misshapen("feedbackId")
     reports = []
@@ -92,7 +92,7 @@ def _own(event: Mapping[str, Any], tags: Tags, now: datetime, otherwise: str) ->
     what = str(event.get("type") or "")
     if not what:
         raise Misshapen("type")
-    status, text = str(event.get("status") or ""), _line(event.get("text"))
+    status, text = str(event.get("status") or ""), _text(event.get("text"))
     if status and not _STATUS.fullmatch(status):
         raise Misshapen('status as in "5.1.1"')
     code = event.get("code")
@@ -106,7 +106,7 @@ def _own(event: Mapping[str, Any], tags: Tags, now: datetime, otherwise: str) ->
     address = _address(event.get("address"))
     if not public_id and not address:
         raise Misshapen("tag, message_id or address")
-    own = str(event.get("id") or "")[:_LONGEST]
+    own = _text(event.get("id"))
     return Report(
         kind,
         _instant(event.get("at"), now),
@@ -123,7 +123,7 @@ def _own(event: Mapping[str, Any], tags: Tags, now: datetime, otherwise: str) ->
 def _ses_bounce(
     body: Mapping[str, Any], recipient: Mapping[str, Any]
 ) -> tuple[Kind | None, int | None, str, str]:
-    said = _line(recipient.get("diagnosticCode")).removeprefix("smtp;").strip()
+    said = _text(recipient.get("diagnosticCode")).removeprefix("smtp;").strip()
     found, code = _STATUS.fullmatch(str(recipient.get("status") or "")), _CODE.search(said)
     enhanced, number = found[0] if found else "", int(code[1]) if code else None
     sub = str(body.get("bounceSubType") or "")
@@ -138,7 +138,7 @@ def _ses_complaint(body: Mapping[str, Any]) -> tuple[Kind | None, int | None, st
     what = str(body.get("complaintFeedbackType") or "abuse")
     if what in {"not-spam", "auth-failure"}:
         return None, None, "", ""
-    return Kind.COMPLAINT, None, "", _line(f"{what} {body.get('userAgent') or ''}")
+    return Kind.COMPLAINT, None, "", line(f"{what} {body.get('userAgent') or ''}")
 
 
 def _ses_places(mail: Mapping[str, Any]) -> Iterator[str]:
@@ -162,17 +162,15 @@ def _list(value: Any) -> list[Any]:  # noqa: ANN401 -- JSON
     return value
 
 
+def _text(value: Any) -> str:  # noqa: ANN401 -- JSON
+    return line(str(value or ""))
+
+
 def _address(value: Any) -> str:  # noqa: ANN401 -- JSON
-    text = str(value or "").strip()
+    text = line(str(value or ""), 1000)
     inner = re.fullmatch(r"[^<>]*<([^<>]+)>", text)
     address = inner[1] if inner else text
     return address if "@" in address and len(address) <= 320 else ""  # noqa: PLR2004 -- RFC 5321
-
-
-def _line(value: Any) -> str:  # noqa: ANN401 -- JSON
-    return " ".join("".join(c if c.isprintable() else " " for c in str(value or "")).split())[
-        :_LONGEST
-    ]
 
 
 def _instant(value: Any, now: datetime) -> datetime:  # noqa: ANN401 -- JSON

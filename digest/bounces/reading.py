@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
-from digest.bounces import Ignored, Kind, Report
+from digest.bounces import Ignored, Kind, Report, line
 from digest.bounces.judging import judge
 from digest.bounces.mime import fields_of, read
 
@@ -67,7 +67,7 @@ def report_in(raw: bytes, tags: Tags, *, now: datetime, recipient: str = "") -> 
         address,
         code,
         enhanced,
-        _CODES.sub("", " ".join(text.split()))[:_LONGEST],
+        _CODES.sub("", line(text)),
     )
 
 

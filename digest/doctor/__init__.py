@@ -40,17 +40,22 @@ class Finding:
 
 def ok(topic: str, seen: str) -> Finding:
     """It is as it should be."""
-    return Finding(topic, Health.OK, seen)
+    return Finding(topic, Health.OK, _line(seen))
 
 
 def warning(topic: str, seen: str, advice: str) -> Finding:
     """It works, but."""
-    return Finding(topic, Health.WARNING, seen, advice)
+    return Finding(topic, Health.WARNING, _line(seen), advice)
 
 
 def failed(topic: str, seen: str, advice: str) -> Finding:
     """It does not work."""
-    return Finding(topic, Health.FAILED, seen, advice)
+    return Finding(topic, Health.FAILED, _line(seen), advice)
+
+
+def _line(text: str) -> str:
+    """One printable line: much of what is seen was written by strangers."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 Examination = tuple[str, "Callable[[], Sequence[Finding]]"]
