@@ -151,7 +151,12 @@ def interest(profile: Profile, line: int) -> str:
 
 def readable(profile: Profile) -> Query:
     """The query of a profile; lines that were stored with a mistake are left out."""
-    return check(profile.text)[0]
+    return _read(profile.text)
+
+
+@lru_cache(maxsize=1 << 14)
+def _read(text: str) -> Query:
+    return check(text)[0]
 
 
 @dataclass(frozen=True, slots=True)

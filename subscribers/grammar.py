@@ -22,7 +22,8 @@ from subscribers.tree import And, Field, Node, Not, Or, Term
 MAX_TEXT: Final = 100_000
 MAX_TERMS: Final = 2_000
 MAX_DEPTH: Final = 20
-_NEWLINE: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+ROW_END: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""What ends a row of a keyword text."""
 _INVISIBLE: Final = dict.fromkeys(
     [0x00AD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 )
@@ -45,9 +46,16 @@ def read(text: str) -> list[Parsed]:
     if len(text) > MAX_TEXT:
         reason = f"this is {len(text):,} characters long; the most is {MAX_TEXT:,}."
         return [Parsed(text[:MAX_LINE], 1, 1, mistake=QueryError(reason, column=MAX_TEXT + 1))]
+    lines = ROW_END.split(text.translate(_INVISIBLE))
+    filled = [row for row, line in enumerate(lines, start=1) if line.strip()]
+    if len(filled) > MAX_TERMS:
+        reason = f"these are {len(filled):,} lines; the most is {MAX_TERMS:,}."
+        row = filled[MAX_TERMS]
+        wrong = QueryError(reason, line=row, length=len(lines[row - 1]))
+        return [Parsed(lines[row - 1], row, 1, mistake=wrong)]
     found: list[Parsed] = []
     terms = 0
-    for row, line in enumerate(_NEWLINE.split(text.translate(_INVISIBLE)), start=1):
+    for row, line in enumerate(lines, start=1):
         for parsed, count in _Reader(line, row).pieces():
             terms += count
             if terms > MAX_TERMS:
@@ -118,6 +126,7 @@ class _Reader(Lexer):
                     joint.start,
                     joint.end,
                     self.instead(joint.start, joint.end, " "),
+                    self.instead(joint.start, joint.end, f' "{joint.text}" '),
                 )
             if node is not None:
                 found.extend(node.parts if isinstance(node, Or) else (node,))
@@ -132,6 +141,7 @@ class _Reader(Lexer):
                     joint.start,
                     joint.end,
                     self.instead(joint.start, joint.end, " "),
+                    self.instead(joint.start, joint.end, f' "{joint.text}" '),
                 )
         unique = tuple(dict.fromkeys(found))
         if not unique:
@@ -151,6 +161,7 @@ class _Reader(Lexer):
                     joint.start,
                     joint.end,
                     self.instead(joint.start, joint.end, " "),
+                    self.instead(joint.start, joint.end, f' "{joint.text}" '),
                 )
             node = self._part(rest)
             if node is not None:
@@ -167,6 +178,7 @@ class _Reader(Lexer):
                     lexeme.start,
                     lexeme.end,
                     self.instead(lexeme.start, lexeme.end, " "),
+                    self.instead(lexeme.start, lexeme.end, f' "{lexeme.text}" '),
                 )
             negative = not negative
             lexeme = rest.pop()
@@ -193,7 +205,8 @@ class _Reader(Lexer):
         self._depth += 1
         if self._depth > MAX_DEPTH:
             reason = f"parentheses stand more than {MAX_DEPTH} deep here."
-            raise self.wrong(reason, opening.start, opening.end)
+            flat = " ".join(re.sub("[()]", " ", self.line).split())
+            raise self.wrong(reason, opening.start, opening.end, flat)
         node = self._either(rest, grouped=True)
         self._depth -= 1
         if not rest:

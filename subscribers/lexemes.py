@@ -181,6 +181,9 @@ class Lexer:
             count -= 1
         if count < 0 or than not in {">", ">=", "\u2265"}:
             shown = f"{signal}>{count if count >= 0 else 20}"
+            if written is None:  # upvotes>many: what stands for a number goes too
+                rest = re.compile(r"[^\s,;()]*").match(self.line, end)
+                end = rest.end() if rest else end
             raise self.wrong(
                 f"a floor is written with > and a number, as in {signal}>20.",
                 start,
@@ -229,6 +232,7 @@ class Lexer:
                 start,
                 after,
                 self.instead(start, after, " "),
+                self.instead(start, after, f" {name} "),
             )
         text = value[0]
         if field in {Field.AUTHOR, Field.ORG}:
@@ -265,6 +269,7 @@ class Lexer:
                 start,
                 end,
                 self.instead(start, end, " "),
+                self.instead(start, end, f" {text[:-1]} "),
             )
         if field.is_text:
             trimmed = text.rstrip(".:!?'\u2019").lstrip("'\u2018\u2019")

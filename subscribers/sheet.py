@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from subscribers.subscriber import Subscriber
 
+MAX_TEXT: Final = 500_000
 MAX_INTERESTS: Final = 50
 MAX_LIMIT: Final = 1_000
 NEVER: Final = "never show me"
@@ -110,6 +111,9 @@ def _settings_of(profile: Profile) -> Iterator[str]:
 
 def read(text: str) -> tuple[Sheet, tuple[QueryError, ...]]:
     """What a text asks for, and every mistake in it, each with its line in the text."""
+    if len(text) > MAX_TEXT:
+        reason = f"this is {len(text):,} characters long; the most is {MAX_TEXT:,}."
+        return Sheet(), (QueryError(reason, line=text.count("\n", 0, MAX_TEXT) + 1),)
     reader = _Reader()
     for row, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
@@ -128,11 +132,14 @@ class _Reader:
         self.authors: list[str] = []
         self.synonyms: list[str] = []
         self.mistakes: list[QueryError] = []
+        self.is_full = False
 
     def take(self, row: int, line: str) -> None:
         """One line that is neither blank nor a note."""
         if head := _HEAD.fullmatch(line):
             self._begin(row, head[1].strip())
+        elif self.is_full:
+            return  # what stands below an interest too many is nobody's
         elif self.section == NEVER:
             if name := _AUTHOR.fullmatch(line):
                 self.authors.append(name[1])
@@ -160,8 +167,11 @@ class _Reader:
         if self.section in {NEVER, SYNONYMS}:
             return
         if len(self.profiles) >= MAX_INTERESTS:
-            self._wrong(row, 1, len(name) + 2, f"the most interests are {MAX_INTERESTS}.")
-        elif name and any(name.casefold() == one.name.casefold() for one in self.profiles):
+            if not self.is_full:
+                self._wrong(row, 1, len(name) + 2, f"the most interests are {MAX_INTERESTS}.")
+            self.is_full = True
+            return
+        if name and any(name.casefold() == one.name.casefold() for one in self.profiles):
             other = f"[{name} {len(self.profiles) + 1}]"
             self._wrong(row, 1, len(name) + 2, f"another interest is named {name!r}.", other)
         self.profiles.append(Profile(name=name))

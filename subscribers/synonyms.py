@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from subscribers.query import write
+from subscribers.grammar import ROW_END
+from subscribers.query import check, write
 from subscribers.tree import And, Form, Not, Or, Term, patterns_of
 from subscribers.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from subscribers.tree import Line, Node
 
@@ -232,6 +233,30 @@ class Thesaurus:
             if (found := next(wider, None)) is None:
                 return write(tree)
             tree = found
+
+    def switched_on(self, text: str, names: Collection[str] = ()) -> str:
+        """A keyword text with these names (case apart), or all, written into its lines.
+
+        Only the lines that change are written anew; a row of several lines becomes as many.
+        """
+        wanted = {name.casefold() for name in names}
+        rows: dict[int, list[Line]] = {}
+        for line in check(text)[0].lines:
+            rows.setdefault(line.row, []).append(line)
+        written = ROW_END.split(text)
+        for row, lines in rows.items():
+            texts = [line.text if line.excludes else self._on(line, wanted) for line in lines]
+            if texts != [line.text for line in lines]:
+                written[row - 1] = "\n".join(texts)
+        return "\n".join(written)
+
+    def _on(self, line: Line, wanted: Collection[str]) -> str:
+        """A line with the names that are wanted; as it was typed where there are none."""
+        if not wanted:
+            return self.all_on(line) if self.of(line) else line.text
+        while offered := [one for one in self.of(line) if one.name.casefold() in wanted]:
+            (line,) = check(offered[0].text)[0].lines
+        return line.text
 
     def _said(self, node: Node) -> Iterator[tuple[str, ...]]:
         """Everything that a tree names, by a word, a phrase or words side by side."""

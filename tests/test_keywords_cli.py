@@ -134,6 +134,19 @@ def test_words_and_authors_are_muted_for_the_reader_as_a_whole() -> None:
     assert well("keywords", "mute", ADA, "--author", "b. bad", "--undo") == "Nothing is muted.\n"
 
 
+def test_synonyms_are_offered_with_what_they_add_and_switched_on_by_name() -> None:
+    well("keywords", "set", ADA, "1", "--keywords", "MU")
+    assert well("keywords", "synonyms", ADA).startswith("No other name would have added")
+    sheet = well("keywords", "show", ADA) + "\n[my synonyms]\nMU = machine unlearning\n"
+    well("keywords", "edit", ADA, "--file", "-", "--yes", say=sheet)
+    said = well("keywords", "synonyms", ADA)
+    assert re.search(r'MU +machine unlearning +1  MU OR "machine unlearning"', said)
+    assert well("keywords", "synonyms", ADA, "Machine Unlearning").startswith("MU OR ")
+    assert ada().profiles[0].text == 'MU OR "machine unlearning"'
+    result = call("keywords", "synonyms", ADA, "--all")
+    assert (result.exit_code, "has another name like that" in result.stderr) == (1, True)
+
+
 # --- the whole wish ----------------------------------------------------------------------------
 
 

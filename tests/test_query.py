@@ -229,7 +229,7 @@ def test_lines_have_numbers_names_and_places() -> None:
         ("color:red", 1, 1, 5, "color red"),
         ("upvotes:20", 1, 1, 10, "upvotes>20"),
         ("upvotes<20", 1, 1, 10, "upvotes>20"),
-        ("upvotes>many", 1, 1, 8, "upvotes>20many"),
+        ("upvotes>many foo", 1, 1, 12, "upvotes>20 foo"),
         ("upvote>20.5", 1, 1, 11, "upvotes>20"),
         ("likes>20", 1, 1, 8, "upvotes>20"),
         ("github>100", 1, 1, 10, "stars>100"),
@@ -244,7 +244,10 @@ def test_lines_have_numbers_names_and_places() -> None:
         ('"a b"~0', 1, 6, 2, '"a b"~5'),
         ("a* foo", 1, 1, 2, "a foo"),
         ('foo ""', 1, 5, 2, "foo"),
-        ("author:", 1, 1, 7, None),
+        ("author:", 1, 1, 7, "author"),
+        ("OR", 1, 1, 2, '"OR"'),
+        ("a NOT", 1, 3, 3, "a"),
+        ("(" * 21 + "a b" + ")" * 21, 1, 21, 1, "a b"),
         ("diffusion -diffusion", 1, 1, 20, "diffusion"),
         ("mixture of experts\n-expert", 1, 1, 18, None),
         ("foo\x00bar", 1, 4, 1, "foo bar"),
@@ -266,6 +269,13 @@ def test_a_repair_repairs() -> None:
         _, mistakes = check(text)
         for repair in mistakes[0].repairs:
             parse(repair)
+
+
+def test_too_many_lines_are_refused_at_the_first_that_is_too_many() -> None:
+    text = "\n\n".join(f"w{n}" for n in range(2_001))
+    (mistake,) = check(text)[1]
+    assert (mistake.line, mistake.reason) == (4_001, "these are 2,001 lines; the most is 2,000.")
+    assert not check(text.rpartition("\n")[0])[1]
 
 
 def test_good_lines_are_read_beside_bad_ones() -> None:

@@ -139,6 +139,15 @@ def test_too_many_interests_are_refused() -> None:
     assert [each.reason for each in mistakes] == ["the most interests are 50."]
 
 
+def test_a_sheet_too_long_is_refused_with_the_limit() -> None:
+    sheet, (mistake,) = read("x\n" * 300_000)
+    assert sheet == Sheet()
+    assert (mistake.line, mistake.reason) == (
+        250_001, "this is 600,000 characters long; the most is 500,000.",
+    )  # fmt: skip
+    assert len(read("[a]\n" * 100_000)[1]) == 50
+
+
 def test_notes_and_the_case_of_the_heads_do_not_matter() -> None:
     sheet, mistakes = read(f"# note\n[A]\n  # note\nx\n[{NEVER.upper()}]\nby: B. Bad\nsurvey\n")
     assert not mistakes

@@ -81,6 +81,23 @@ def test_all_names_can_be_switched_on_at_once() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "names", "then"),
+    [
+        ("mixture of experts\nzebra  fish", ["moe"], "mixture of experts OR MoE\nzebra  fish"),
+        ("LLM agents, zebra\n-LLM", [],
+         '(LLM OR "large language model") agents\nzebra\n-LLM'),
+        ("SAM", ["segment anything", "sharpness-aware minimization"],
+         'SAM OR "sharpness-aware minimization" OR "segment anything"'),
+        ('"bad\nMoE', [], '"bad\nMoE OR "mixture of experts"'),
+        ("MoE", ["LLM"], "MoE"),
+        ("", [], ""),
+    ],
+)  # fmt: skip
+def test_names_are_switched_on_in_the_text_itself(text: str, names: list[str], then: str) -> None:
+    assert thesaurus().switched_on(text, names) == then
+
+
 @given(texts_with_exclusions, papers)
 def test_a_name_switched_on_never_removes_a_paper(text: str, each: Paper) -> None:
     query = check(text)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -47,7 +48,7 @@ def edit(
     *,
     file: Annotated[
         Path | None,
-        typer.Option("--file", help="Take the text from a file; opens no editor."),
+        typer.Option("--file", help="Take the text from a file, or - for stdin; opens no editor."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Save without asking.")] = False,
 ) -> None:
@@ -131,7 +132,7 @@ def _open_editor(draft: Path) -> None:
 
 def _text_of(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise EditorError(f"{file} is not UTF-8 text; nothing is saved") from error
     except OSError as error:

@@ -15,6 +15,7 @@ from digest.cli.keywords import app, recent_papers
 from digest.cli.liking import read_papers
 from digest.cli.options import Address
 from digest.cli.readers import Limit, Shape, keywords_read, reader_at
+from digest.cli.terminal import table
 from digest.errors import Conflict, NotFound
 from subscribers.profile import DEFAULT_LIMIT, Order, Profile, called
 
@@ -184,6 +185,57 @@ def mute(
     reader = _change(address, muted, shown=lambda _: ())
     never = [*reader.muted_words, *(f"author: {name}" for name in reader.muted_authors)]
     typer.echo(f"Never shown: {', '.join(never)}." if never else "Nothing is muted.")
+
+
+@app.command(
+    epilog=example(
+        "paper-digest keywords synonyms ada@example.org",
+        "paper-digest keywords synonyms ada@example.org MoE LLM",
+    )
+)
+def synonyms(
+    address: Address,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Names to switch on.")
+    ] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Switch on all of them.")] = False,
+) -> None:
+    """Offer other names for what a reader asks for; switch some on, into the lines themselves."""
+    from digest.app import open_app
+    from digest.volume import volume
+    from subscribers.muting import muted_lines
+
+    with open_app(settings()) as house:
+        reader = reader_at(house, address)
+        names_known = house.thesaurus(reader)
+        if names or everything:
+            wanted = {name.casefold() for name in names or []}
+
+            def switched(current: Subscriber) -> Subscriber:
+                texts = [names_known.switched_on(one.text, wanted) for one in current.profiles]
+                pairs = zip(current.profiles, texts, strict=True)
+                return replace(
+                    current, profiles=tuple(replace(one, text=text) for one, text in pairs)
+                )
+
+            after = house.store.subscribers.change(reader.number, switched)
+            if after == reader:
+                raise NotFound(f"no line of {reader.address} has another name like that")
+            say_volume(house, after, after.profiles)
+            return
+        recent = recent_papers(house, LOOK_BACK)
+        muted = muted_lines(reader.muted_words, reader.muted_authors)
+        rows = [
+            (line.text, one.name, f"{one.adds:,}", one.text)
+            for profile in reader.profiles
+            for line in volume(profile, recent, names_known, muted=muted).lines
+            for one in line.synonyms
+        ]
+    if rows:
+        table(("line", "other name", "would add", "the line is then"), rows, right=("would add",))
+    else:
+        typer.echo(f"No other name would have added a paper in the last {LOOK_BACK} days.")
 
 
 @app.command(
