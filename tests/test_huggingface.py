@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from digest.errors import SourceError
 from digest.papers import Author, ListingKind, PaperId
 from digest.sources import Fetch, FetchState, Options, Window, load
 from digest.sources.huggingface import HuggingFace, newest_day, read_items
@@ -415,6 +416,28 @@ def test_week_month_and_trending_lists_keep_each_papers_own_day() -> None:
     assert asked[1]["month"] == "2026-11"
     assert asked[2]["sort"] == "trending"
     assert asked[3]["week"] == "2026-W53"
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("hf:week", {"week": "2026-W47", "limit": "100"}),
+        ("hf:month", {"month": "2026-11", "limit": "100"}),
+        ("hf:trending", {"sort": "trending", "limit": "100"}),
+    ],
+)
+def test_each_list_is_a_source_of_its_own_in_one_request(
+    name: str, query: Mapping[str, str]
+) -> None:
+    with FixtureServer() as server, polite(Clock(NOON)) as client:
+        server.on(PATH, body(item(1, submittedOnDailyAt="2026-11-17T00:00:00.000Z")))
+        (source,) = load([name], {"hf": server.url})
+        (found,) = source.fetch(Window.last(7, NOON), client)
+        assert [dict(request.query) for request in server.requests] == [query]
+    assert (found.source, found.day, found.state) == ("hf", FRIDAY, FetchState.OK)
+    assert found.papers[0].listings[0].day == date(2026, 11, 17)
+    with pytest.raises(SourceError, match="has the lists week, month and trending"):
+        load(["hf:yesterday"], {})
 
 
 def test_a_week_nobody_knows_is_asked_for_by_its_days() -> None:

@@ -112,4 +112,4 @@ def test_every_source_is_due_at_once_and_its_last_good_answer_is_known(old: Path
         assert (answer.entry, answer.state, answer.papers, answer.good) == ("hf", "ok", 1, True)
         window = Window.last(7, NOW)
         known = store.sources.known("hf", window.since)
-        assert DAY in plan(HuggingFace.timetable, known, window).due
+        assert DAY in plan(HuggingFace().timetable, known, window).due

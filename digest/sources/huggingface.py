@@ -29,7 +29,7 @@ from digest.papers import (
 )
 from digest.sources import Answer, AnswerState, Fetch, FetchState, Options, Pace, Window
 from digest.sources.fields import count, day, decode_json, instant, items, mapping, text, texts
-from digest.sources.timetable import Daily, Timetable
+from digest.sources.timetable import Daily, Steady, Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -52,6 +52,19 @@ _IMAGES: Final = re.compile(r"\.(?:png|jpe?g|webp)$", re.IGNORECASE)
 _REFUSED: Final = "refused the date asked for"
 _NEXT: Final = re.compile(r'<([^<>]+)>[^<>,]*;\s*rel="?next"?', re.IGNORECASE)
 
+_LISTS: Final[Mapping[str, Timetable]] = {
+    "": Daily(
+        _NEW_YORK,
+        opened=-_OPENS,
+        every=timedelta(hours=3),
+        moving=timedelta(days=7),
+    ),
+    "week": Steady(timedelta(hours=24)),
+    "month": Steady(timedelta(hours=24)),
+    "trending": Steady(timedelta(hours=6)),
+}
+"""The lists there are, and when each is asked for."""
+
 
 def newest_day(now: datetime) -> date:
     """The date of the newest list that is open at that instant."""
@@ -59,34 +72,41 @@ def newest_day(now: datetime) -> date:
 
 
 class HuggingFace:
-    """Daily Papers by day, and the week, month and trending lists on request."""
+    """Daily Papers by day; `hf:week`, `hf:month`, `hf:trending` are those lists as they stand."""
 
     name = NAME
     label = LABEL
-    timetable: Timetable = Daily(
-        _NEW_YORK,
-        opened=-_OPENS,
-        every=timedelta(hours=3),
-        moving=timedelta(days=7),
-    )
 
     def __init__(self, options: Options | None = None) -> None:
         options = options or Options()
-        if options.argument:
-            raise ValueError("takes nothing after its name")
+        if options.argument not in _LISTS:
+            raise ValueError("has the lists week, month and trending, as in hf:trending")
+        self._wanted = options.argument
+        self.timetable: Timetable = _LISTS[options.argument]
         self._base = options.url or _SITE
         self._headers = {"Accept": "application/json"}
         if options.key:
             self._headers["Authorization"] = f"Bearer {options.key}"
 
     def fetch(self, window: Window, client: Polite) -> Iterator[Fetch]:
-        """One Fetch for each list day that is open, oldest first; see Source.fetch."""
+        """One Fetch for each list day that is open, oldest first; see Source.fetch.
+
+        Of the week's, the month's or the trending list one Fetch under the newest day.
+        """
+        newest = newest_day(window.now)
+        if self._wanted == "trending":
+            yield self.trending(client)
+        elif self._wanted:
+            whole = self.week if self._wanted == "week" else self.month
+            yield whole(newest, client)
+        else:
+            yield from self._days(window, client)
+
+    def _days(self, window: Window, client: Polite) -> Iterator[Fetch]:
         for asked in window.clip(FIRST_DAY, newest_day(window.now)).days:
-            if not window.wants(asked):
-                continue
-            yield self._list(
-                {"date": asked.isoformat()}, asked, window.now, client, window.validators
-            )
+            if window.wants(asked):
+                query = {"date": asked.isoformat()}
+                yield self._list(query, asked, window.now, client, window.validators)
 
     def week(self, of: date, client: Polite) -> Fetch:
         """The list of the ISO week that holds a day, each paper under the day it was listed.
@@ -99,7 +119,7 @@ class HuggingFace:
         if whole.note != _REFUSED:
             return whole
         monday = of - timedelta(days=of.weekday())
-        days = list(self.fetch(Window(monday, monday + timedelta(days=6), now), client))
+        days = list(self._days(Window(monday, monday + timedelta(days=6), now), client))
         papers = {paper.id: paper for day in days for paper in day.papers}
         complete = all(day.state.complete for day in days)
         return replace(
