@@ -101,8 +101,8 @@ def padded(text: str, columns: int) -> str:
 
 
 def ruled(text: str) -> str:
-    """A rule as wide as the text."""
-    return "=" * width(text)
+    """A rule as wide as the text, or the page."""
+    return "=" * min(width(text), WIDTH)
 
 
 def squeezed(text: str) -> str:
