@@ -109,7 +109,7 @@ def card(  # noqa: PLR0917 -- one paper, and what shapes its card
     hits = [hit for reason in reasons for hit in reason.hits]
     if full and view.summaries:
         summary, summary_marks = _summary(paper, hits, view.summary_width)
-    title_marks = _apart(title.span(hit.start, hit.end) for hit in hits if hit.field == "title")
+    title_marks = apart(title.span(hit.start, hit.end) for hit in hits if hit.field == "title")
     seen = bool(title_marks or summary_marks)
     return Card(
         number=number,
@@ -124,7 +124,7 @@ def card(  # noqa: PLR0917 -- one paper, and what shapes its card
         organization=paper.organization,
         authors=authors_line(paper.authors, words),
         authors_short=paper.organization or first_author(paper.authors),
-        where=_where(paper, words),
+        where=where(paper, words),
         comments=_comments(paper, title.text, words) if full else None,
         image=_image(paper) if number == 1 and view.figures and full else "",
         places=_places(paper, title.text, words) if full else (),
@@ -149,7 +149,7 @@ def _summary(paper: Paper, hits: Sequence[Hit], width: int) -> tuple[str, Marks]
         spans = _again(
             text, (paper.abstract[h.start : h.end] for h in hits if h.field == "abstract")
         )
-    return text, _apart(span for span in spans if span[1] <= kept)
+    return text, apart(span for span in spans if span[1] <= kept)
 
 
 def _again(text: str, forms: Iterable[str]) -> Iterable[tuple[int, int]]:
@@ -161,7 +161,7 @@ def _again(text: str, forms: Iterable[str]) -> Iterable[tuple[int, int]]:
     return (m.span() for m in re.finditer(rf"(?<!\w)(?:{either})(?!\w)", text, re.IGNORECASE))
 
 
-def _apart(marks: Iterable[tuple[int, int]]) -> Marks:
+def apart(marks: Iterable[tuple[int, int]]) -> Marks:
     """The marks in order, those that overlap made one."""
     merged: list[tuple[int, int]] = []
     for start, end in sorted(marks):
@@ -172,7 +172,7 @@ def _apart(marks: Iterable[tuple[int, int]]) -> Marks:
     return tuple(merged)
 
 
-def _where(paper: Paper, words: Language) -> str:
+def where(paper: Paper, words: Language) -> str:
     """Source and section, date, version or venue, upvotes, glued so that none is torn."""
     listing = paper.listings[0] if paper.listings else None
     parts = []

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from digest.language import NBSP
-from digest.phrases import authors_line, clip, counted, date_words
+from digest.cards import apart, where
+from digest.language import language
+from digest.phrases import authors_line
 from digest.tex import typeset
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ Pieces = tuple[tuple[str, bool], ...]
 """A text in pieces: (piece, whether it is one of the words that were asked for)."""
 
 SNIPPET: Final = 240
-_LEAST_SHIFT: Final = 40
+_BEFORE: Final = 100
+"""Where the first mark of a snippet stands at the latest, in characters."""
 _PLAIN_NAME: Final = re.compile(r"(?!.*(?://|\.\.))[A-Za-z]+:[A-Za-z0-9][A-Za-z0-9._/()-]*")
 
 
@@ -69,33 +71,8 @@ def entry(paper: Paper, found: Sequence[Found] = ()) -> Entry:
 
 
 def facts(paper: Paper) -> str:
-    """Source and section, date, version or venue, upvotes; each glued so that none is torn."""
-    told = []
-    if paper.listings:
-        first = paper.listings[0]
-        section = ", ".join(paper.categories[:2]) if first.source != "hf" else ""
-        date = date_words(first.day)
-        version = paper.version or 1
-        told = [f"{first.label} {section}".strip()]
-        told.append(f"version {version} of {date}" if version > 1 else date)
-    if paper.venue:
-        told.append(clip(paper.venue, 60))
-    if paper.signals.upvotes:
-        told.append(counted(paper.signals.upvotes, "upvote"))
-    return " · ".join(
-        each.replace(" ", NBSP) if len(each) < SNIPPET // 6 else each for each in told
-    )
-
-
-def apart(marks: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The marks in order, those that touch or overlap made one."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(marks):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
+    """Source and section, date, version or venue, upvotes, as a mail says them."""
+    return where(paper, language("en"))
 
 
 def pieces(text: str, marks: Sequence[tuple[int, int]]) -> Pieces:
@@ -114,7 +91,7 @@ def snippet(text: str, marks: Sequence[tuple[int, int]]) -> Pieces:
     first = marks[0][0]
     begin = 0
     if first > SNIPPET // 2:
-        begin = text.find(" ", first - _LEAST_SHIFT - SNIPPET // 4, first) + 1 or first
+        begin = text.find(" ", first - _BEFORE, first) + 1 or first
     last = max(begin + SNIPPET, marks[0][1])
     if last < len(text):
         last = max(text.rfind(" ", begin, last), marks[0][1])
