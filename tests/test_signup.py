@@ -287,6 +287,18 @@ class TestHowOften:
         assert [answer.status for answer in statuses].count(429) == 5
 
 
+def test_who_asks_more_than_anybody_types_waits_and_nobody_else_does(house: House) -> None:
+    def ask(client: str) -> int:
+        return house.site.ask("GET", "/answer?q=a", None, {"x-forwarded-for": client}).status
+
+    statuses = [ask("203.0.113.9") for _ in range(241)]
+    assert statuses == [200] * 240 + [429]
+    assert house.site.post("/", client="203.0.113.9", do="show", q="a").status == 429
+    assert ask("198.51.100.7") == 200
+    house.hands[0] += timedelta(minutes=1)
+    assert ask("203.0.113.9") == 200
+
+
 class TestPrograms:
     def test_what_fills_in_the_hidden_field_is_answered_and_forgotten(self, house: House) -> None:
         assert "Look into your inbox" in house.sign_up(website="https://spam.example").text

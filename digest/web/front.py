@@ -110,9 +110,11 @@ def front_routes(front: Front) -> APIRouter:
     @routes.post("/")
     def sign_up(request: Request, posted: Posted) -> HTMLResponse:
         """Sign up; or, where no script does it, answer what was typed so far."""
+        if refused := front.busy(request):
+            return refused
         asked = read(posted, zone=zone)
         if posted["do"] != "join":
-            return front.busy(request) or front.page(_edited(asked, posted))
+            return front.page(_edited(asked, posted))
         refusal = foreign(request) or front.desk.sign_up(asked, posted, client_of(request))
         if refusal:
             return front.page(asked, refusal)

@@ -101,8 +101,8 @@ MANY: Final = Refusal(
 class Desk:
     """Takes sign-ups, and requests for a link, of one installation.
 
-    `take` looks at nothing that is stored. One thread does what follows, in order; `settled`
-    waits for it.
+    Taking one looks at nothing that is stored. One thread does what follows, in order;
+    `settled` waits for it.
     """
 
     def __init__(self, app: App) -> None:
