@@ -12,7 +12,6 @@ import itertools
 import json
 import random
 import re
-import resource
 import sqlite3
 import time
 from collections import Counter
@@ -38,7 +37,6 @@ NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
 ROOT = Path(__file__).parent.parent
 PAPERS = 1_500
 PROFILES = 100_000
-MILLION = 1_000_000
 TERMS = 8
 TOP = 20
 ASKED_TANTIVY = 2_000
@@ -58,15 +56,13 @@ def measure() -> list[Figure]:
     """Ratios to rivals in the same run, on the same papers and profiles."""
     chance = random.Random(4)
     papers = mixed(real_texts(), PAPERS, chance)
-    profiles = drawn(papers, MILLION, chance)
-    stored = [
-        store(Profile("\n".join(term.ours for term in terms))) for terms in profiles[:PROFILES]
-    ]
+    profiles = crowd(papers, chance)(PROFILES)
+    stored = stored_forms(profiles)
     gc.freeze()  # the readers are ours, not the engine's
     few, taken = _taken(lambda: Engine(papers, now=NOW).answer(stored, top=TOP))
     print(f"{PROFILES:,} profiles x {PAPERS:,} papers: {taken:.2f} s, {len(few.places):,} shown")
     rivals = {
-        "tantivy": _tantivy(papers, profiles[:ASKED_TANTIVY]),
+        "tantivy": tantivy_seconds(papers, profiles[:ASKED_TANTIVY]),
         "fts5": _fts5(papers, profiles[:ASKED_FTS5]),
     }
     figures = []
@@ -79,19 +75,26 @@ def measure() -> list[Figure]:
     figures += _reasons(papers, profiles[:PROFILES])
     figures += _one_more(profiles, chance)
     figures += _one_reader(papers, profiles)
-    stored += stored_forms(profiles[PROFILES:])
-    profiles.clear()
-    gc.collect()
-    gc.freeze()
-    _, long = _taken(lambda: Engine(papers, now=NOW).answer(stored, top=TOP))
-    print(f"{MILLION:,} profiles: {long:.2f} s")
-    if rivals["tantivy"] is not None:
-        ratio = rivals["tantivy"] * MILLION / long
-        figures.append(Figure("match_1m_vs_tantivy", ratio, 20, "x", more_is_better=True))
-    figures.append(Figure("match_1m_over_10_x_100k", long / taken / 10, 1.2, "x"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / 1024
-    figures.append(Figure("match_peak_memory", peak, 2, "GB"))
+    figures += _worst(papers)
     return figures
+
+
+def _worst(papers: Sequence[Paper]) -> list[Figure]:
+    """The slowest of some texts that no reader means: ten thousand terms, lines of a megabyte."""
+    engine = Engine(papers, now=NOW)
+    asked = [
+        "\n".join(f"word{number}" for number in range(10_000)),
+        " OR ".join(f"word{number}" for number in range(10_000)),
+        "a" * 1_000_000,
+        "(" * 1_000_000,
+        '"' * 99_999,
+        "-a " * 30_000,
+    ]
+    times = [
+        _taken(lambda text=text: next(engine.match([Profile(text)], top=TOP)))[1]  # type: ignore[misc]
+        for text in asked
+    ]
+    return [Figure("match_worst_text", max(times) * 1000, 500, "ms")]
 
 
 def stored_forms(profiles: Sequence[list[Term]]) -> list[str]:
@@ -149,29 +152,33 @@ def mixed(texts: Sequence[tuple[str, str]], many: int, chance: random.Random) ->
     return made
 
 
-def drawn(papers: Sequence[Paper], many: int, chance: random.Random) -> list[list[Term]]:
-    """Profiles of eight lines each; the n-th most common word or pair is drawn like 1/n."""
+def crowd(papers: Sequence[Paper], chance: random.Random) -> Callable[[int], list[list[Term]]]:
+    """What draws profiles of eight lines; the n-th most common word or pair is drawn like 1/n."""
     singles: Counter[str] = Counter()
     pairs: Counter[tuple[str, str]] = Counter()
     for paper in papers:
         text = re.findall(r"[a-z]+", f"{paper.title} {paper.abstract}".lower())
-        singles.update({word for word in text if len(word) > 3})
-        pairs.update({pair for pair in itertools.pairwise(text) if min(map(len, pair)) > 3})
+        singles.update(sorted({word for word in text if len(word) > 3}))
+        pairs.update(sorted({p for p in itertools.pairwise(text) if min(map(len, p)) > 3}))
     common = [(word,) for word, _ in singles.most_common()]
     phrases = [pair for pair, _ in pairs.most_common(20_000)]
     ranked = [topic for both in itertools.zip_longest(common, phrases) for topic in both if topic]
     weights = list(itertools.accumulate(1 / (rank + 10) for rank in range(len(ranked))))
-    picked = chance.choices(ranked, cum_weights=weights, k=many * (TERMS + 1))
-    profiles = []
-    for number in range(many):
-        at = number * (TERMS + 1)
-        terms = [_plain_term(topic) for topic in picked[at : at + TERMS]]
-        if number % 3 == 0:
-            joint = _and if number % 2 else _not
-            terms[0] = joint(picked[at], picked[at + TERMS])
-            terms[1] = _title(picked[at + 1])
-        profiles.append(terms)
-    return profiles
+
+    def draw(many: int) -> list[list[Term]]:
+        picked = chance.choices(ranked, cum_weights=weights, k=many * (TERMS + 1))
+        profiles = []
+        for number in range(many):
+            at = number * (TERMS + 1)
+            terms = [_plain_term(topic) for topic in picked[at : at + TERMS]]
+            if number % 3 == 0:
+                joint = _and if number % 2 else _not
+                terms[0] = joint(picked[at], picked[at + TERMS])
+                terms[1] = _title(picked[at + 1])
+            profiles.append(terms)
+        return profiles
+
+    return draw
 
 
 def _plain_term(topic: tuple[str, ...]) -> Term:
@@ -197,7 +204,7 @@ def _title(one: tuple[str, ...]) -> Term:
     return Term(f"title:{a.ours}", f"title:{a.tantivy}", f"title : {a.fts5}")
 
 
-def _tantivy(papers: Sequence[Paper], profiles: Sequence[list[Term]]) -> float | None:
+def tantivy_seconds(papers: Sequence[Paper], profiles: Sequence[list[Term]]) -> float | None:
     """Seconds a profile, or None where it is not installed."""
     if find_spec("tantivy") is None:
         print("tantivy is not installed (pip install tantivy): not compared")

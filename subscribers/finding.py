@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from digest.papers import PaperId
@@ -209,17 +210,22 @@ def _true_parts(node: Node, reading: Reading) -> Iterator[Term | Floor]:
             yield node
 
 
+MOST_PLACES: Final = 1_000
+"""Places of a term that are told of one text, whatever a hostile one repeats."""
+
+
 def spans(term: Term, text: Text) -> list[tuple[int, int]]:
     """Where a term of text stands among these words, as (start, end) characters."""
     patterns = term.patterns
     if term.near:
-        return [(text[at].start, text[at].end) for at in near_at(term, text)]
+        return [(text[at].start, text[at].end) for at in near_at(term, text)[:MOST_PLACES]]
     first, size = patterns[0], len(patterns)
-    return [
+    found = (
         (text[at].start, text[at + size - 1].end)
         for at in text.places(first)
         if at + size <= len(text) and all(fits(patterns[n], text[at + n]) for n in range(1, size))
-    ]
+    )
+    return list(islice(found, MOST_PLACES))
 
 
 def near_at(term: Term, text: Text) -> list[int]:

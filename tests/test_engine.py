@@ -19,6 +19,7 @@ from digest.match.stored import store
 from digest.papers import Author, Paper, PaperId, Signals
 from subscribers.finding import Text
 from subscribers.profile import Order, Profile
+from subscribers.query import check, matches
 from subscribers.tree import Form, Pattern
 
 if TYPE_CHECKING:
@@ -223,3 +224,59 @@ def test_a_scanned_text_is_read_as_any_other(text: str) -> None:
             Pattern(Form.PREFIX, token.word[:2].casefold()),
         ):
             assert list(scanned.places(pattern)) == list(literal.places(pattern))
+
+
+HOSTILE = (
+    Paper(PaperId("arxiv", "2611.99991"), "", number=1),
+    Paper(PaperId("arxiv", "2611.99992"), "T", abstract="model " * 170_000, number=2),
+    Paper(
+        PaperId("arxiv", "2611.99993"),
+        "Model",
+        number=3,
+        authors=tuple(Author(f"Ada {n} Byron{n}") for n in range(10_000)),
+    ),
+    Paper(PaperId("arxiv", "2611.99994"), "x" * 1_000_000, number=4),
+    Paper(PaperId("arxiv", "2611.99995"), "$\\" * 300_000, number=5),
+    Paper(PaperId("arxiv", "2611.99996"), "深" * 300_000, number=6),
+    Paper(PaperId("arxiv", "2611.99997"), "model\x00\x1f\u202e model", number=7),
+)
+
+
+def test_papers_that_no_source_should_give_are_matched_and_explained() -> None:
+    engine = Engine(HOSTILE, now=NOW)
+    (found,) = engine.match([Profile('model\nauthor:"Ada Byron77"\n"model model"~9')])
+    assert {each.paper for each in found} == {2, 3, 7}
+    for each in found:
+        assert each.reasons
+        assert sum(len(reason.hits) for reason in each.reasons) <= 200
+    (everything,) = engine.match([Profile()])
+    assert len(everything) == len(HOSTILE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(f"word{number}" for number in range(10_000)) + "\nmodel",
+        " OR ".join(f"word{number}" for number in range(10_000)),
+        "a" * 1_000_000,
+        " " * 1_000_000 + "model",
+        "(" * 50_000,
+        "-model " * 10_000,
+        "model\x00model",
+    ],
+)
+def test_texts_beyond_the_limits_are_answered_by_what_can_be_read_of_them(text: str) -> None:
+    query, mistakes = check(text)
+    (found,) = Engine(shelf(50), now=NOW).match([Profile(text)])
+    assert mistakes, "a limit is stated"
+    literally = [each for each in shelf(50) if matches(query, each)]
+    assert len(found) == (50 if query.is_empty else len(literally))
+
+
+def test_hundreds_of_lines_are_answered_at_once() -> None:
+    chance = random.Random(6)  # noqa: S311 -- the same every time
+    text = "\n".join(" ".join(chance.sample(WORDS, 2)) for _ in range(300))
+    (found,) = Engine(shelf(50), now=NOW).match([Profile(text)])
+    assert [as_literal(each) for each in found] == rank_one_by_one(
+        shelf(50), [Profile(text)], now=NOW
+    )[0]

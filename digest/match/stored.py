@@ -100,7 +100,7 @@ def distinct(query: Query) -> Query:
 def _read_by_row(text: str) -> list[tuple[Line, str]] | None:
     """What check() reads, with stored forms; None where the text must be read as a whole."""
     rows = text.split("\n")
-    if rows != text.splitlines():
+    if len(rows) > MAX_TERMS or rows != text.splitlines():
         return None
     lines: list[tuple[Line, str]] = []
     terms = 0
