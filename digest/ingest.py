@@ -176,7 +176,7 @@ def _misconfigured(app: App, entry: Entry, report: _Report, now: datetime) -> No
     report.failed.append(f"DIGEST_SOURCES: {entry.problem}")
 
 
-def _closing(asked: Asked, error: Exception | None, now: datetime) -> Iterator[Fetch]:
+def _closing(asked: Asked, error: BaseException | None, now: datetime) -> Iterator[Fetch]:
     """What is kept of the days a source was asked for and said nothing about."""
     from digest.sources import Fetch, FetchState  # noqa: PLC0415 -- needed to ingest only
     from digest.sources.timetable import timetable_of  # noqa: PLC0415

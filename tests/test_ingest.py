@@ -42,7 +42,7 @@ class Scripted:
     """A source that says what it is told to, or raises it."""
 
     name: str
-    says: list[Fetch | Exception]
+    says: list[Fetch | BaseException]
     label: str = "Scripted"
     windows: tuple[Window, ...] = ()
 
@@ -50,7 +50,7 @@ class Scripted:
         del client
         self.windows += (window,)
         for said in self.says:
-            if isinstance(said, Exception):
+            if isinstance(said, BaseException):
                 raise said
             yield said
 
@@ -127,10 +127,12 @@ def test_a_slow_source_does_not_hold_up_another(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("a bug of somebody else's"), MemoryError(), KeyError("x")], ids=repr
+    "error",
+    [RuntimeError("a bug of somebody else's"), MemoryError(), KeyError("x"), SystemExit(3)],
+    ids=repr,
 )
 def test_a_source_that_breaks_takes_nothing_from_the_others(
-    tmp_path: Path, error: Exception
+    tmp_path: Path, error: BaseException
 ) -> None:
     good = said("bad", FetchState.OK, paper(1, "bad"), day=FRIDAY - timedelta(days=1))
     bad = Scripted("bad", [good, error])

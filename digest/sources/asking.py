@@ -34,7 +34,7 @@ class Asked:
 class Ended:
     """A source has said everything, or broke off with an error."""
 
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 class Asking:
@@ -72,12 +72,12 @@ class Asking:
             yield one, event
 
     def _ask(self, one: Asked) -> None:
-        error: Exception | None = None
+        error: BaseException | None = None
         try:
             for fetch in one.source.fetch(one.window, self._client):
                 if not self._put(one, fetch):
                     return
-        except Exception as raised:  # noqa: BLE001 -- a source of somebody else's may do anything
+        except BaseException as raised:  # noqa: BLE001 -- somebody else's source may do anything
             error = raised
         self._put(one, Ended(error))
 

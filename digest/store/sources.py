@@ -96,7 +96,9 @@ class Sources:
         """What is known of the list days of an entry from `since` on."""
         days: dict[date, Known] = {}
         for answer in self.answers(since, [entry]):
-            one = Known(answer.good, answer.next_at, answer.retry_at)
+            # A list that was filling when it was answered fully is not one we have.
+            have = answer.good and not answer.filling
+            one = Known(have, answer.next_at, answer.retry_at)
             had = days.get(answer.day)
             days[answer.day] = one if had is None else _joined(had, one)
         return days
