@@ -213,7 +213,7 @@ class Archive:
             f"SELECT {place} FROM {table} WHERE {' AND '.join(where)}"  # noqa: S608 -- see above
             f" ORDER BY {place} DESC LIMIT :most"
         )
-        return [row[0] for row in connection.execute(statement, values)]
+        return list(connection.execute(statement, values).scalars())
 
 
 def _alternatives(query: Query) -> dict[tuple[Floor, ...], Asked | None]:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from digest.papers import Paper
 
 MOST: Final = 5
-_WORDS: Final = 14
+_WORDS: Final = 10
 _HAVING: Final = 400
 """Papers looked up for a word, the newest; of a common word they tell how common it is."""
-_READ: Final = 12
+_READ: Final = 10
 _SHARED: Final = 0.2
 """How much of the paper's own weight another has to share; less is a coincidence."""
 
