@@ -93,6 +93,19 @@ def consider(
     return considered
 
 
+def matched(
+    app: App, reader: Subscriber, papers: Sequence[Paper], now: datetime
+) -> list[Sequence[Match]]:
+    """What each of a reader's profiles matches of these papers, with what was learned of them."""
+    from digest.match import Engine  # noqa: PLC0415
+
+    learned = learned_of(app, [reader], papers).get(reader.number)
+    found = Engine(papers, now=now).match(
+        reader.profiles, learned=[learned for _ in reader.profiles]
+    )
+    return list(found)
+
+
 def learned_of(
     app: App, readers: Sequence[Subscriber], papers: Sequence[Paper]
 ) -> dict[int, Learned]:

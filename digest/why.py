@@ -11,9 +11,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.errors import Conflict, NotFound
-from digest.match import match
 from digest.misses import lacks, nearest
-from digest.news import FIRST, GRACE, consider
+from digest.news import FIRST, GRACE, consider, matched
 from digest.papers import PaperId
 from digest.preview import window_of
 from digest.selection import Selection, muted, near_misses
@@ -204,7 +203,7 @@ def _interests(
     first = (now - _reach(reader, since)).date()
     listed = app.store.papers.between(first, now.date() + timedelta(days=1))
     among = {one.number: one for one in listed} | {paper.number: paper}
-    found = match(list(among.values()), reader.profiles, now=now)
+    found = matched(app, reader, list(among.values()), now)
     return tuple(
         Interest(
             called(profile),
@@ -266,7 +265,7 @@ def _then(app: App, reader: Subscriber, paper: Paper, history: Sequence[Entry]) 
     window = window_of(app, selection)
     if paper.number not in window:
         return ""
-    found = match(list(window.values()), reader.profiles, now=selection.until)
+    found = matched(app, reader, list(window.values()), selection.until)
     for miss in near_misses(reader, window, found, selection):
         if miss.paper == paper.number:
             return f"It was not in the {entry.kind} of {_when(entry.created_at)}: {miss.why}."
