@@ -185,7 +185,7 @@ def _served() -> Iterator[FixtureServer]:
 
     def answer(request: Request) -> Reply:
         if request.path == "/api/daily_papers":
-            return Reply(daily if request.query["date"] == str(DAY) else b"[]")
+            return Reply(daily if request.query.get("date") == str(DAY) else b"[]")
         return Reply(pages.get(request.path, b""))
 
     with FixtureServer(answer) as server:

@@ -243,6 +243,14 @@ def test_weekends_and_holidays_are_quiet(now: datetime) -> None:
     assert (found.state, found.note) == (FetchState.EMPTY, "announces nothing that day")
 
 
+def test_a_feed_that_still_stands_on_a_weekend_is_no_failure() -> None:
+    (found,) = ArXivServer([Reply(rss(Sample(1), day="Fri, 02 Oct 2026 00:00:00 -0400"))]).fetch(
+        SATURDAY
+    )
+    assert (found.state, found.papers) == (FetchState.EMPTY, ())
+    assert found.note == "announces nothing that day"
+
+
 def test_an_unknown_category_is_named_and_the_others_go_on() -> None:
     def answer(request: Request) -> Reply:
         return Reply(BAD, 400) if "cs.XX" in request.path else Reply(rss(Sample(1)))

@@ -97,12 +97,10 @@ class ArXiv:
         fetch = replace(_fetch(day, got.found, got.trouble), validators=got.validators)
         if got.refused:
             return replace(fetch, state=FetchState.MISCONFIGURED)
-        if not got.trouble:
-            return fetch if fetch.papers else replace(fetch, note="announces nothing that day")
         if not expected:
-            # There is nothing to miss, but we cannot know: it stays a failure.
-            failed = FetchState.THROTTLED if got.found.retry_at else FetchState.FAILED
-            return replace(fetch, state=FetchState.PARTIAL if fetch.papers else failed)
+            return _unexpected(fetch, got)
+        if not got.trouble:
+            return fetch
         if got.behind and not is_settled(day, window.now):
             return replace(fetch, state=FetchState.SUSPICIOUS, note="has not rebuilt its feed yet")
         return self._instead(day, got.trouble, got.found, client)
@@ -221,6 +219,17 @@ def _judged(
     else:
         return got
     return _Got(trouble=trouble, behind=True)
+
+
+def _unexpected(fetch: Fetch, got: _Got) -> Fetch:
+    """What a feed says of a day on which nothing is announced."""
+    if got.behind or not got.trouble:
+        # A feed that is still Friday's on a Saturday hides nothing.
+        empty = replace(fetch, state=FetchState.EMPTY, note="announces nothing that day")
+        return fetch if fetch.papers else empty
+    # There is nothing to miss, but we cannot know: it stays a failure.
+    failed = FetchState.THROTTLED if got.found.retry_at else FetchState.FAILED
+    return replace(fetch, state=FetchState.PARTIAL if fetch.papers else failed)
 
 
 def _kept(answer: Answer) -> tuple[Validator, ...]:
