@@ -61,14 +61,19 @@ class Sent:
 
 @dataclass(slots=True)
 class Job:
-    """A leased delivery and, once it was built, its message."""
+    """A leased delivery, the relay whose pace let it go and, once it was built, its message."""
 
     delivery: Delivery
     outgoing: Outgoing | None = None
+    relay: str = ""
 
 
 class IntentLost(PaperDigestError):
     """The delivery is no longer ours to send: it was paused, cancelled or taken over."""
+
+
+class _SurplusError(Exception):
+    """One connection fewer is wanted."""
 
 
 class Pool:
@@ -108,6 +113,7 @@ class Pool:
         self._ending = threading.Event()
         self._dry = False
         self._active = 0
+        self._connected = 0
         self._target = 1
         self._slow_start = True
         self._since_growth = 0
@@ -132,6 +138,7 @@ class Pool:
 
     def start(self, connection: Connection) -> None:
         """Begin with the first connection."""
+        self._connected += 1
         self._join(connection)
 
     def give(self, batch: Sequence[Delivery]) -> None:
@@ -191,26 +198,40 @@ class Pool:
         """One thread: message after message over one connection after the other."""
         job: Job | None = None
         try:
-            while True:
-                job = job or self._next(connection.relay if connection else "")
-                if job is None or self._ending.is_set():
-                    break
+            while not self._ending.is_set():
                 if connection is None or not connection.usable:
-                    if connection is not None:
-                        connection.close()
-                    connection = self._open()
+                    self._close(connection)
+                    connection = self._open(job) if job or self._anything() else None
                     if connection is None:
                         break
-                job = self._send(connection, job)
+                job = job or self._next(connection.relay)
+                if job is None:
+                    break
+                if connection.usable:  # the wait for the pace may have been long
+                    job = self._send(connection, job)
+        except _SurplusError:
+            self._hang_up(connection)
+            connection = None
         except PaperDigestError as error:
             self.end(error)
         except BaseException as error:
             self.end(StoreError(f"a sender broke: {type(error).__name__}: {error}"))
             raise
         finally:
-            if connection is not None:
-                connection.close()
+            self._close(connection)
             self._leave(job)
+
+    def _close(self, connection: Connection | None) -> None:
+        if connection is not None:
+            connection.close()
+            with self._changed:
+                self._connected -= 1
+
+    @staticmethod
+    def _hang_up(connection: Connection | None) -> None:
+        """Close one that counts no more."""
+        if connection is not None:
+            connection.close()
 
     def _leave(self, job: Job | None) -> None:
         with self._changed:
@@ -219,12 +240,26 @@ class Pool:
             self._active -= 1
             self._changed.notify_all()
 
+    def _anything(self) -> bool:
+        """Whether there is something to connect for, waited for."""
+        with self._changed:
+            while not (self._stopping or self._active > self._target):
+                if self._queue or self._later:
+                    return True
+                if self._dry:
+                    return False
+                self._changed.wait(1.0)
+            return False
+
     def _next(self, relay: str) -> Job | None:
         """The next message to send, waited for; None when this thread is to end."""
         with self._changed:
             while True:
-                if self._stopping or self._active > self._target:
+                if self._stopping:
                     return None
+                if self._connected > self._target:
+                    self._connected -= 1  # at once, so that two do not leave for one
+                    raise _SurplusError
                 job, seconds = self._due(relay)
                 if job is not None:
                     return job
@@ -253,6 +288,7 @@ class Pool:
             seconds = self._pace.wait(moment, to=job.delivery.address)
             if seconds <= 0:
                 self._pace.take(moment, relay=relay, to=job.delivery.address)
+                job.relay = relay
                 if len(self._queue) == LOW - 1 and not self._dry:
                     self._changed.notify_all()  # the owner may lease more
                 return job, None
@@ -288,6 +324,9 @@ class Pool:
         outgoing = self._built(job)
         if outgoing is None:
             return None
+        if job.relay != connection.relay:  # it was to go to another, which sent it away
+            self._pace.take(self._clock().timestamp(), relay=connection.relay)
+            job.relay = connection.relay
         after: Job | None = None
 
         def intent() -> None:
@@ -320,7 +359,7 @@ class Pool:
     def _ahead(self, relay: str) -> Job | None:
         """The next message, built, where one may go right now."""
         with self._changed:
-            if self._stopping or self._active > self._target:
+            if self._stopping or self._connected > self._target:
                 return None
             job, _ = self._due(relay)
         if job is not None and self._built(job) is None:
@@ -366,7 +405,7 @@ class Pool:
         self._since_growth = 0
         self._target = max(1, self._active // 2)
 
-    def _open(self) -> Connection | None:
+    def _open(self, job: Job | None) -> Connection | None:
         """Another connection; None when this thread is to end, the error kept where it is ours."""
         waited = self._rest
         if self._sent_away:
@@ -375,18 +414,23 @@ class Pool:
             if self._ending.is_set():
                 return None
             try:
-                return self._channel.open()
+                opened = self._channel.open()
             except RelayError as error:
                 with self._changed:
                     self._slow_start = False
-                    others = self._active > 1
+                    others = self._connected
                     if others:  # it may simply be one too many
-                        self._target = max(1, self._active - 1)
-                if others:
+                        self._target = others
+                    needed = job or self._queue or self._later
+                if others or not needed:
                     return None
                 if isinstance(error, RelayRefused) or tried == PATIENCE - 1:
                     self.end(error)
                     return None
+            else:
+                with self._changed:
+                    self._connected += 1
+                return opened
             self._ending.wait(waited)
             waited *= 2
         return None
