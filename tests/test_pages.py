@@ -189,7 +189,7 @@ class TestThePreview:
         page.goto(house.preview.url)
         page.fill("#q", "mixture of experts")
         page.wait_for_selector("#mail h1:has-text('Your mail')")
-        mail = page.frame_locator("#mail iframe")
+        mail = page.frame_locator("#mail iframe.desktop")
         mail.get_by_role("heading", level=3).first.wait_for()
         assert "Mixtures of Experts" in (mail.locator("h3").first.text_content() or "")
         assert page.locator(".readers [aria-current]").count() == 0
