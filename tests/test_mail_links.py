@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
@@ -84,6 +85,9 @@ def test_every_link_of_every_mail_answers(tmp_path: Path) -> None:
         links: dict[str, str] = {}
         for file in (tmp_path / "out").glob("*.eml"):
             message = message_from_bytes(file.read_bytes(), policy=policy.default)
+            plain = message.get_body(("plain",))
+            assert plain is not None
+            links |= dict.fromkeys(re.findall(r"https://\S+", plain.get_content()), "text")
             html = message.get_body(("html",))
             assert html is not None
             reader = _Links()
