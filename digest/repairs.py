@@ -53,18 +53,22 @@ class Vocabulary:
     @cached_property
     def authors(self) -> Mapping[str, int]:
         """The parts of authors' names."""
-        return Counter(
-            part
-            for paper in self._papers
-            for author in paper.authors
-            for part in name_parts(author.name)
-        )
+        return Counter({part: names.total() for part, names in self._named.items()})
 
     def author(self, part: str) -> str:
         """Whose name has that part, as it is written; of several, who has most papers here."""
-        names = Counter(author.name for paper in self._papers for author in paper.authors)
-        named = [name for name in names if part in name_parts(name)]
-        return max(named, key=lambda name: (names[name], name))
+        names = self._named[part]
+        return max(names, key=lambda name: (names[name], name))
+
+    @cached_property
+    def _named(self) -> dict[str, Counter[str]]:
+        """For each part of a name, the authors who have it and how many papers they have."""
+        papers = Counter(author.name for paper in self._papers for author in paper.authors)
+        found: dict[str, Counter[str]] = {}
+        for name, count in papers.items():
+            for part in name_parts(name):
+                found.setdefault(part, Counter())[name] = count
+        return found
 
     @cached_property
     def _by_length(self) -> dict[tuple[str, int], list[str]]:

@@ -287,6 +287,11 @@ def signal_of(signals: Signals, name: str) -> int | None:
 _ARCHIVE_END: Final = (".", "-")
 
 
+def is_in_field(term: Term, paper: Paper) -> bool:
+    """Whether a paper has what is asked of a field that is no running text."""
+    return next(_in_field(term, paper), None) is not None
+
+
 def _in_field(term: Term, paper: Paper) -> Iterator[Hit]:
     """Hits in what is no running text."""
     text = term.text

@@ -16,13 +16,14 @@ from scipy import sparse
 
 from digest.match.rows import ranges
 from digest.match.scan import Scan
-from digest.match.score import BODY, TITLE, strength, strength_of
+from digest.match.score import BODY, TITLE, field_strength, strength_of
 from digest.match.stored import element, term
 from digest.match.tfidf import TfIdf
 from subscribers.finding import (
     Reading,
     categories,
     is_category,
+    is_in_field,
     is_source,
     near_at,
     paper_ids,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
+_MOST_KEPT: Final = 256
+"""Answers about names, sources, counts and nearness that are kept."""
 _MOST_READINGS: Final = 4_000
 """Papers kept as they were read: some hundred megabytes."""
 
@@ -55,6 +58,7 @@ class Index:
             [text for paper in papers for text in (paper.title, paper.abstract or paper.summary)]
         )
         self._readings: dict[int, Reading] = {}
+        self._kept: dict[str, tuple[list[int], list[int]]] = {}
 
     def reading(self, place: int) -> Reading:
         """A paper folded for the literal reader, kept for the next question."""
@@ -103,7 +107,7 @@ class Index:
                 picked.append((kinds[head], base.setdefault(text, len(base))))
             else:
                 picked.append((len(kinds), len(odd)))
-                odd.append(self._odd(term(atom)))
+                odd.append(self._odd_of(atom))
         counted = self._counted([tuple(text.split(" ")) for text in base])
         stacked = sparse.vstack([*counted, _rows(odd, self.size)], format="csr")
         wanted = np.array([kind * len(base) + row for kind, row in picked], dtype=np.int64)
@@ -191,6 +195,15 @@ class Index:
         counts = np.searchsorted(keys, ahead, side="right") - left
         return np.repeat(places, counts), targets[ranges(left, counts)]
 
+    def _odd_of(self, atom: str) -> tuple[list[int], list[int]]:
+        """The same as _odd, kept: what one types asks for the same names again and again."""
+        held = self._kept.get(atom)
+        if held is None:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            held = self._kept[atom] = self._odd(term(atom))
+        return held
+
     def _odd(self, asked: Term | Floor) -> tuple[list[int], list[int]]:
         """Papers and strengths for what is no plain word or phrase."""
         if isinstance(asked, Floor):
@@ -201,8 +214,10 @@ class Index:
             return filtered, [0] * len(filtered)
         if asked.near:
             return self._near(asked)
-        places = [place for place in self._candidates(asked) if self.reading(place).hits(asked)]
-        return places, [strength(asked, self.reading(place)) for place in places]
+        named = [
+            place for place in self._candidates(asked) if is_in_field(asked, self.papers[place])
+        ]
+        return named, [field_strength(asked.field)] * len(named)
 
     def _near(self, asked: Term) -> tuple[list[int], list[int]]:
         """Papers and strengths for nearness, one by one among those that have all of the words."""

@@ -129,6 +129,11 @@ def strength(term: Term, reading: Reading) -> int:
     return strength_of(in_title, in_body)
 
 
+def field_strength(field: Field) -> int:
+    """The strength of what stands in a field that is no running text, in eighths."""
+    return _FIELD_STRENGTH[field]
+
+
 def strength_of(in_title: int, in_body: int) -> int:
     """The strength of a term of text that stands so often, in eighths."""
     return (TITLE if in_title else 0) + BODY[min(in_body, len(BODY) - 1)]
