@@ -6,6 +6,7 @@ an answer asks the engine three times at most, whatever the text has in it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
@@ -45,6 +46,7 @@ TOO_MANY: Final = 30
 _NEARLY_ALL: Final = 0.5
 _FEW_PAPERS: Final = 50
 _SATURDAY: Final = 5
+_SMALL_NOT: Final = re.compile(r"\bnot ([\w-]+)")
 _OFFERS: Final = 2
 _MOST_MENDED: Final = 50
 """Lines that are offered other ways; nobody reads more of them."""
@@ -371,7 +373,9 @@ def remark(line: LineVolume, volume: Volume) -> str:
     """What is worth saying of a line, in a sentence or two, or nothing."""
     said = _worth_saying(line, volume)
     more = [f"{one.name} would bring {one.adds:,} more" for one in line.synonyms]
-    return " ".join(filter(None, [said, f"{', '.join(more)}." if more else ""]))
+    unsaid = _SMALL_NOT.search(re.sub('"[^"]*"', '""', line.text))
+    hint = f"“not” says nothing here; to leave out, write -{unsaid[1]}." if unsaid else ""
+    return " ".join(filter(None, [said, f"{', '.join(more)}." if more else "", hint]))
 
 
 def _worth_saying(line: LineVolume, volume: Volume) -> str:

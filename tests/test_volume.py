@@ -226,6 +226,20 @@ def test_a_line_that_others_cover_is_told() -> None:
     assert remark(answer.lines[3], answer) == "Brings nothing that the other lines do not."
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("routing not experts", "“not” says nothing here; to leave out, write -experts."),
+        ("routing NOT experts", ""),
+        ('"routing not experts" OR sparse', ""),
+    ],
+)
+def test_a_not_in_small_letters_is_pointed_at(text: str, said: str) -> None:
+    answer = volume(text, recent(SHELF))
+    hint = remark(answer.lines[0], answer).partition("“")
+    assert hint[1] + hint[2] == said
+
+
 def test_offers_keep_to_what_is_left_out_of_the_whole() -> None:
     (line,) = volume("unlerning\n-forget", recent(SHELF)).lines
     assert line.instead == ()
