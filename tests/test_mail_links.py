@@ -106,5 +106,9 @@ def test_every_link_of_every_mail_answers(tmp_path: Path) -> None:
             for link, told in ours.items():
                 answer = httpx.get(link.replace(PUBLIC, f"{site.url}/digest", 1))
                 assert answer.status_code == 200, f"{link} of {told!r}: {answer.status_code}"
+            all_of_them = next(link for link in ours if link.endswith("?all=1"))
+            page = httpx.get(all_of_them.replace(PUBLIC, f"{site.url}/digest", 1)).text
+            assert page.count("<h3") == 15
+            assert "more matched than fit" not in page
         either = [link for link in links if "/f/" in link and "&do=save" in link]
         assert len(either) >= 8
