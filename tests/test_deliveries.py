@@ -161,6 +161,12 @@ def test_a_rejected_digest_is_retried_once_however_often_it_is_asked_for(
     assert act(house, seen, Action.RETRY).done
     again = act(house, seen, Action.RETRY)
     assert again.why == "it changed just now: look again"
+    waiting = entry(house, "bo")
+    assert (waiting.state, waiting.code, waiting.text) == (
+        "ready",
+        None,
+        "by hand: to be tried again",
+    )
     assert act(house, entry(house, "bo"), Action.RETRY).why == "it waits to be sent"
     deliver(house)
     deliver(house)

@@ -176,21 +176,14 @@ def _decide(  # noqa: PLR0917 -- one row, everything that is written into it
         & (DELIVERY.c.state == entry.state)
         & (DELIVERY.c.attempt == entry.attempt)
     )
-    free = {"lease_owner": None, "lease_until": None, "settled_at": now}
-    if not connection.execute(
-        update(DELIVERY).where(seen).values(state=state, text=said, **free, **(values or {}))
-    ).rowcount:
+    # The relay's words stay with their attempt.
+    decided = {"state": state, "relay": "", "code": None, "enhanced": "", "text": said}
+    free = {"lease_owner": None, "lease_until": None, "settled_at": now, **(values or {})}
+    if not connection.execute(update(DELIVERY).where(seen).values(**decided, **free)).rowcount:
         return False
     connection.execute(
         insert(ATTEMPT).values(
-            delivery=entry.number,
-            attempt=entry.attempt,
-            ended_at=now,
-            state=state,
-            relay="",
-            code=None,
-            enhanced="",
-            text=said,
+            delivery=entry.number, attempt=entry.attempt, ended_at=now, **decided
         )
     )
     return True
