@@ -198,7 +198,7 @@ class _Run:
             if batch:
                 pool.give(batch)
                 pool.start(self._channel.open())
-            while not pool.idle:
+            while not pool.idle or pool.revive():
                 if ending():
                     pool.end()
                 elif pool.hungry:

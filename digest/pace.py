@@ -40,7 +40,7 @@ def rates(text: str) -> tuple[Rate, ...]:
     """Read "14/second, 2000/day"; raises ValueError for anything else."""
     found = [_RATE.fullmatch(part.strip()) for part in text.split(",")]
     if not all(found):
-        raise ValueError(text)
+        raise ValueError(f"{text!r} is no pace")
     return tuple(Rate(int(one[1]), UNITS[one[2]]) for one in found if one)
 
 
@@ -50,7 +50,7 @@ def domain_rates(text: str) -> dict[str, tuple[Rate, ...]]:
     for part in text.lower().split(","):
         domain, _, rest = part.strip().partition(" ")
         if not _DOMAIN.fullmatch(domain) or not rest:
-            raise ValueError(text)
+            raise ValueError(f"{text!r} is no pace")
         found[domain] = found.get(domain, ()) + rates(",".join(rest.split()))
     return found
 

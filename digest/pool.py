@@ -141,6 +141,14 @@ class Pool:
         self._connected += 1
         self._join(connection)
 
+    def revive(self) -> bool:
+        """Go on where the last one at work left something behind; False when nothing is left."""
+        with self._changed:
+            if self._active or self._stopping or not (self._queue or self._later):
+                return False
+            self._join(None)
+            return True
+
     def give(self, batch: Sequence[Delivery]) -> None:
         """More to send, all of it leased."""
         self._builder.prepare(batch)
