@@ -162,13 +162,6 @@ class Papers:
                 days.setdefault(row.day, set()).add(PaperId.parse(row.name))
         return {day: frozenset(names) for day, names in days.items()}
 
-    def last_day(self, source: str) -> date | None:
-        """The newest list day of a source that brought a paper."""
-        newest = select(func.max(LISTING.c.day)).where(LISTING.c.source == source)
-        with self._database.read() as connection:
-            day: date | None = connection.execute(newest).scalar_one()
-            return day
-
 
 def enter_missing(connection: Connection) -> None:
     """Enter every paper into the catalogue that is not there: all of them when it is new."""
