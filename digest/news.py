@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from digest.papers import ListingKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import date, datetime
 
@@ -29,12 +30,21 @@ FIRST: Final = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """One reader's next digest, decided but not frozen; `reason` says why there is none."""
+    """One reader's next digest, decided but not frozen; `reason` says why there is none.
+
+    `papers` are those of the reader's window, by number; readers of one issue share them.
+    `find_misses` is called where somebody looks at them: few do, and it takes as long again.
+    """
 
     reader: Subscriber
     selection: Selection
     papers: Mapping[int, Paper]
-    misses: tuple[Miss, ...]
+    find_misses: Callable[[], tuple[Miss, ...]]
+
+    @property
+    def misses(self) -> tuple[Miss, ...]:
+        """What matched and is not in the digest, with what stopped each, best first."""
+        return self.find_misses()
 
     @property
     def reason(self) -> str:
@@ -69,11 +79,12 @@ def consider(
     ledger = _Ledger(app, readers, papers, now - 2 * reach)
     incomplete = _incomplete(app, now)
     variants = Variants({paper.number: paper for paper in papers})
+    windows = _Windows(papers, now)
     considered = []
     for reader in readers:
         matches = list(islice(found, len(reader.profiles)))
         since = None if kind == "welcome" else last.get(reader.number)
-        window, replaced = _window(app, reader, papers, matches, since, now)
+        window, replaced = windows.of(app, reader, matches, since)
         known = ledger.of(reader.number, replaced)
         selection = select(
             reader,
@@ -88,7 +99,9 @@ def consider(
             incomplete=incomplete,
             note=app.settings.note,
         )
-        misses = near_misses(reader, window, matches, selection, known=known, variants=variants)
+        misses = partial(
+            near_misses, reader, window, matches, selection, known=known, variants=variants
+        )
         considered.append(Considered(reader, selection, window, misses))
     return considered
 
@@ -190,33 +203,52 @@ def _came(seen: datetime | None, since: datetime | None) -> bool:
     return since is None or (seen is not None and seen > since)
 
 
-def _window(  # noqa: PLR0917 -- one question, many facts
-    app: App,
-    reader: Subscriber,
-    papers: Sequence[Paper],
-    matches: Sequence[Sequence[Match]],
-    since: datetime | None,
-    now: datetime,
-) -> tuple[dict[int, Paper], frozenset[int]]:
-    """The papers that are news for a reader, by number: design, "Which papers are new".
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What is news since one instant, by number: all that is recent, what of it is fresh."""
+
+    recent: Mapping[int, Paper]
+    fresh: Mapping[int, Paper]
+    replaced: Mapping[int, Paper]
+
+
+class _Windows:
+    """The papers that are news for a reader: design, "Which papers are new".
 
     First seen since the last digest and announced within one period and a week; what newly
     meets one of the reader's floors within a week of its announcement; and papers of which a
-    new version was listed meanwhile: the numbers of these are given besides.
+    new version was listed meanwhile. Most readers of an issue had their last digest in the same
+    one, so a window is made once for all of them.
     """
-    reach = FIRST if since is None else reader.schedule.cadence.period + GRACE
-    oldest = (now - reach).date()
-    recent = {p.number: p for p in papers if p.announced_on and p.announced_on >= oldest}
-    replaced = {p.number: p for p in papers if _is_replaced(p, since, oldest)}
-    if since is None:
-        return recent | replaced, frozenset(replaced)
-    fresh = {
-        number: paper
-        for number, paper in recent.items()
-        if paper.first_seen_at and paper.first_seen_at > since
-    }
-    risen = _risen(app, reader, recent, matches, since, (now - GRACE).date())
-    return fresh | risen | replaced, frozenset(replaced.keys() - risen.keys())
+
+    def __init__(self, papers: Sequence[Paper], now: datetime) -> None:
+        self._papers = papers
+        self._now = now
+        self._made: dict[tuple[datetime | None, date], _Window] = {}
+
+    def of(
+        self,
+        app: App,
+        reader: Subscriber,
+        matches: Sequence[Sequence[Match]],
+        since: datetime | None,
+    ) -> tuple[Mapping[int, Paper], frozenset[int]]:
+        """The papers by number; and the numbers of those of which only a new version is new."""
+        reach = FIRST if since is None else reader.schedule.cadence.period + GRACE
+        key = since, (self._now - reach).date()
+        window = self._made[key] = self._made.get(key) or self._make(*key)
+        if since is None:
+            return window.fresh, frozenset(window.replaced)
+        oldest = (self._now - GRACE).date()
+        risen = _risen(app, reader, window.recent, matches, since, oldest)
+        replaced = frozenset(window.replaced.keys() - risen.keys())
+        return ({**window.fresh, **risen} if risen else window.fresh), replaced
+
+    def _make(self, since: datetime | None, oldest: date) -> _Window:
+        recent = {p.number: p for p in self._papers if p.announced_on and p.announced_on >= oldest}
+        replaced = {p.number: p for p in self._papers if _is_replaced(p, since, oldest)}
+        fresh = {number: p for number, p in recent.items() if _came(p.first_seen_at, since)}
+        return _Window(recent, fresh | replaced, replaced)
 
 
 def _risen(  # noqa: PLR0917 -- one question, many facts

@@ -294,12 +294,13 @@ def near_misses(
     known = known or Known()
     variants = variants or Variants(papers)
     misses: dict[int, Miss] = {}
+    picked = selection.papers
     for position, (profile, found) in enumerate(zip(reader.profiles, matches, strict=True)):
         held = [pick.paper for pick in selection.picks if pick.profile == position]
         own = [number for number in held if number in papers]
         for match in found:
             paper = papers.get(match.paper)
-            if paper is None or match.paper in selection.papers or match.paper in misses:
+            if paper is None or match.paper in picked or match.paper in misses:
                 continue
             why = _stopped(reader, profile, match, paper, known)
             if not why and profile.diverse and len(misses) < _MOST_COMPARED:
@@ -313,6 +314,8 @@ def near_misses(
 
 def muted(reader: Subscriber, paper: Paper) -> str:
     """Which mute of the reader keeps the paper out, or nothing."""
+    if not (reader.muted_words or reader.muted_authors):
+        return ""  # most mute nothing, and this is asked for every match
     mute = muted_by(reader.muted_words, reader.muted_authors, paper)
     return f"you muted {mute}" if mute else ""
 
