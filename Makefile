@@ -51,7 +51,8 @@ soak: $(DEV)
 	@$(BIN)/python -m pytest -m soak $(ARGS)
 
 docs: $(DEV)
-	@$(BIN)/python -m typer digest.cli utils docs --name paper-digest --output docs/commands.md
+	@mkdir -p build
+	@PYTHONPATH=. $(BIN)/python tests/commands.py > build/commands.md && mv build/commands.md docs/commands.md
 
 constraints:
 	@$(PYTHON) -m venv --clear build/constraints

@@ -144,6 +144,11 @@ class Typeset:
         return place + shift
 
 
+def in_unicode(text: str) -> str:
+    """The text as people read it, where nothing of it is marked."""
+    return typeset(text).text
+
+
 @lru_cache(maxsize=4096)
 def typeset(text: str) -> Typeset:
     """The text with its formulas and TeX signs set as Unicode; what cannot be stays as typed."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from commands import reference
 from dotenv import dotenv_values
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -130,3 +131,7 @@ def test_whatever_a_test_asks_of_the_system_the_runner_installs() -> None:
     }
     assert asked
     assert asked <= set(packages.split())
+
+
+def test_the_page_of_commands_is_what_their_help_says() -> None:
+    assert read(ROOT / "docs" / "commands.md") == reference(), "`make docs` writes it anew"

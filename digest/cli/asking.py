@@ -11,6 +11,7 @@ from digest.cli.environment import settings
 from digest.cli.options import Address, AsJson
 from digest.cli.readers import reader_at
 from digest.cli.terminal import count, table, when
+from digest.tex import in_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +92,7 @@ def _say_sources(known: Reader) -> None:
 
 def _say(head: str, papers: Sequence[Told]) -> None:
     for one in papers[:_FEW]:
-        typer.echo(f"{head}: {one.paper.title} ({one.why})")
+        typer.echo(f"{head}: {in_unicode(one.paper.title)} ({one.why})")
     if len(papers) > _FEW:
         typer.echo(f"{' ' * len(head)}  and {len(papers) - _FEW} more")
 
@@ -112,7 +113,7 @@ def _say_of_paper(verdict: Verdict) -> None:
     listed = "; ".join(
         dict.fromkeys(f"{one.label} on {one.day.isoformat()}" for one in paper.listings)
     )
-    typer.echo(f"{paper.title} ({paper.id})")
+    typer.echo(f"{in_unicode(paper.title)} ({paper.id})")
     typer.echo(f"  listed by {listed}" if listed else "  listed nowhere yet")
     typer.echo(verdict.sentence)
     for entry, reasons in verdict.sent[1:]:

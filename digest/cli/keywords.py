@@ -13,6 +13,7 @@ from digest.cli.environment import settings
 from digest.cli.examples import example
 from digest.cli.options import AsJson
 from digest.cli.terminal import bars, table
+from digest.tex import in_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +153,7 @@ def show_best(answer: Volume, recent: Recent) -> None:
     typer.echo("")
     papers = {paper.number: paper for paper in recent.papers}
     rows = [
-        (f"{place}.", papers[one.paper].title, f"{one.score:.2f}", because(one.reasons))
+        (f"{place}.", in_unicode(papers[one.paper].title), f"{one.score:.2f}", because(one.reasons))
         for place, one in enumerate(answer.best, start=1)
     ]
     table(("", "best", "score", "because of"), rows, right=("", "score"))
@@ -169,7 +170,7 @@ def scored(answer: Volume, recent: Recent) -> Iterator[str]:
         }  # fmt: skip
         told = " + ".join(f"{value:.2f} {name}" for name, value in named.items() if value)
         yield ""
-        yield f"{place}. {papers[one.paper].title}"
+        yield f"{place}. {in_unicode(papers[one.paper].title)}"
         yield f"   {one.score:.2f} = {told or '0'}"
         for line in one.lines:
             yield f"   line {line.line}, {line.text}: {line.points:.2f}"

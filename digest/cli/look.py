@@ -12,6 +12,7 @@ import typer
 from digest.cli.environment import settings
 from digest.cli.readers import reader_at
 from digest.errors import NotFound
+from digest.tex import in_unicode
 from subscribers.profile import Layout
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def preview(
             typer.echo(f"left out: {mistake}", err=True)
         typer.echo(f"{address or 'these keywords'}: {seen.outcome}")
         for line in nearly:
-            typer.echo(f"  nearly in: {line.title} ({line.why})")
+            typer.echo(f"  nearly in: {in_unicode(line.title)} ({line.why})")
         if not seen.has_mail:
             return
         for hint in seen.hints:

@@ -14,6 +14,7 @@ from digest.cli.examples import example
 from digest.cli.options import AsJson, Quiet, read_date
 from digest.cli.stages import stages
 from digest.cli.terminal import count, table, when
+from digest.tex import in_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -183,7 +184,7 @@ def _tried(house: App, source: Source) -> bool:
         f"{count(asked, 'request')}, {seconds:.1f} s"
     )
     for paper in fetch.papers[:_SHOWN]:
-        typer.echo(f"  {paper.id}  {paper.title}")
+        typer.echo(f"  {paper.id}  {in_unicode(paper.title)}")
     if len(fetch.papers) > _SHOWN:
         typer.echo(f"  and {len(fetch.papers) - _SHOWN:,} more")
     odd = list(_odd(fetch, now))

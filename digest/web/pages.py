@@ -10,6 +10,7 @@ from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annot
 from starlette.responses import HTMLResponse
 
 from digest.phrases import counted, date_words
+from digest.tex import in_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,7 @@ class Pages:
         )
         self._environment.filters["figure"] = lambda number: f"{number:,}"
         self._environment.filters["count"] = counted
+        self._environment.filters["in_unicode"] = in_unicode
         self._environment.filters["date"] = date_words
         self._environment.filters["day"] = lambda day: f"{day.day} {day:%b}"
 
