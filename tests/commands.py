@@ -13,8 +13,6 @@ from digest.cli import app
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from typer.core import TyperCommand, TyperGroup
-
 HEAD = """# Commands
 
 What `paper-digest COMMAND --help` says, for reading and searching. Written by `make docs`.
@@ -28,7 +26,7 @@ def reference() -> str:
     return "\n".join([HEAD, *parts])
 
 
-def _paths(command: TyperCommand | TyperGroup, path: str) -> Iterator[str]:
+def _paths(command: object, path: str) -> Iterator[str]:
     yield path
     for name, each in getattr(command, "commands", {}).items():
         yield from _paths(each, f"{path} {name}")
