@@ -19,9 +19,9 @@ from digest.compose import LOOSE, Digest, Group, is_from_arxiv, plan, words
 from digest.errors import TemplateError
 from digest.mail import quoted_printable
 from digest.render import BUDGET, DigestLinks, card_values
-from digest.sandbox import Sandbox, run, slot
 from digest.selection import packed, reasons_of
-from digest.stencil import NUMBER, Stencil, fillings, only_prints, stencil
+from digest.templating.sandbox import Sandbox, run, slot
+from digest.templating.stencil import NUMBER, Stencil, fillings, only_prints, stencil
 from digest.tex import typeset
 from subscribers.profile import Layout
 

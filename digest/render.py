@@ -19,8 +19,8 @@ from digest.errors import TemplateError
 from digest.hints import BUDGET
 from digest.language import language
 from digest.notes import Note
-from digest.parts import Compiled, compile_parts, sources, templates_dir
-from digest.sandbox import run
+from digest.templating.parts import Compiled, compile_parts, sources, templates_dir
+from digest.templating.sandbox import run
 from subscribers.profile import Layout
 
 if TYPE_CHECKING:

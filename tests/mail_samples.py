@@ -14,7 +14,7 @@ from digest.mail import Letter, to_bytes
 from digest.papers import Author, Signals, tidy
 from digest.render import DigestLinks, Rendered, Renderer
 from digest.selection import Selection
-from digest.specimens import Specimen, in_layout, specimens
+from digest.templating.specimens import Specimen, in_layout, specimens
 from subscribers.profile import Layout, Profile
 from subscribers.subscriber import Cadence, Schedule
 

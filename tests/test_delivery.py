@@ -243,11 +243,17 @@ def test_a_signal_lets_what_is_at_the_relay_finish_and_frees_the_rest(
     store: Store,
 ) -> None:
     freeze(store, 50)
-    ended = False
+    signalled, noticed = threading.Event(), threading.Event()
 
     def seen(stage: str, _: Session) -> None:
-        nonlocal ended
-        ended = ended or stage == "dot"
+        if stage == "dot":
+            signalled.set()
+            noticed.wait(30)  # no answer before the sender knows
+
+    def ending() -> bool:
+        if signalled.is_set():
+            noticed.set()
+        return signalled.is_set()
 
     with Recorder(seen=seen) as relay:
         report = send_all(
@@ -255,7 +261,7 @@ def test_a_signal_lets_what_is_at_the_relay_finish_and_frees_the_rest(
             Relays([Relay(relay.url)]),
             Plain(10),
             lambda: datetime.now(UTC),
-            ending=lambda: ended,
+            ending=ending,
         )
         assert 1 <= report.attempts < 50
         counts = store.outbox.issues()[0].states

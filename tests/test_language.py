@@ -18,7 +18,7 @@ from digest.language import FULL, LISTED, SHORT, languages
 from digest.notes import Place, confirm
 from digest.phrases import cadence_words, since_words
 from digest.render import Brand, Renderer
-from digest.specimens import specimens
+from digest.templating.specimens import specimens
 from subscribers.subscriber import Cadence, Schedule
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import pytest
 from digest.app import brand_of
 from digest.brand import DARK, LIGHT, Brand, contrast
 from digest.errors import SettingsError, TemplateError
-from digest.parts import PARTS, templates_dir
-from digest.proof import check
 from digest.render import Renderer
-from digest.sandbox import Sandbox, run
 from digest.settings import load
-from digest.specimens import specimens
+from digest.templating.parts import PARTS, templates_dir
+from digest.templating.proof import check
+from digest.templating.sandbox import Sandbox, run
+from digest.templating.specimens import specimens
 
 if TYPE_CHECKING:
     from pathlib import Path

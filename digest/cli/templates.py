@@ -34,7 +34,7 @@ Folder = Annotated[
 @app.command("list", epilog=example("paper-digest templates list"))
 def show(*, folder: Folder = None) -> None:
     """Show every part a mail is made of, and which of them are yours."""
-    from digest.parts import PARTS, sources
+    from digest.templating.parts import PARTS, sources
 
     found = sources(_overlay(folder))
     rows = [
@@ -54,7 +54,7 @@ def new(
 
     The other parts stay ours, and get better with every version.
     """
-    from digest.parts import templates_dir
+    from digest.templating.parts import templates_dir
 
     _known(name)
     into = (_overlay(folder) or Path("templates")) / "email" / name
@@ -75,7 +75,7 @@ def diff(
     """Show how your parts differ from ours, as a unified diff."""
     from difflib import unified_diff
 
-    from digest.parts import sources, templates_dir
+    from digest.templating.parts import sources, templates_dir
 
     if name:
         _known(name)
@@ -100,8 +100,8 @@ def check(*, folder: Folder = None) -> None:
     misspelt), names that are not there, sizes, missing alt texts, insecure links, contrast.
     Ends with 1 when something keeps a part from being used.
     """
-    from digest.parts import sources
-    from digest.proof import check as proofread
+    from digest.templating.parts import sources
+    from digest.templating.proof import check as proofread
 
     overlay = _overlay(folder)
     findings = proofread(overlay, _brand() if folder is None else None)
@@ -133,7 +133,7 @@ def _brand() -> Brand:
 def _known(name: str) -> None:
     from difflib import get_close_matches
 
-    from digest.parts import PARTS
+    from digest.templating.parts import PARTS
 
     if name not in PARTS:
         close = get_close_matches(name, PARTS, n=1)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from digest.errors import TemplateError
-from digest.sandbox import Sandbox
+from digest.templating.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -76,8 +76,8 @@ class Compiled:
 
 def templates_dir() -> Path:
     """Where our templates lie: in the wheel beside the code, else at the repository's root."""
-    inside = Path(__file__).parent / "templates"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "templates"
+    inside = Path(__file__).parent.parent / "templates"
+    return inside if inside.is_dir() else Path(__file__).parent.parent.parent / "templates"
 
 
 def sources(overlay: Path | None, without: Collection[str] = ()) -> dict[str, Source]:

@@ -17,19 +17,19 @@ from jinja2 import nodes
 
 from digest.brand import LEAST_CONTRAST, Brand
 from digest.compose import compose
-from digest.contrast import Faint, faint
 from digest.errors import TemplateError
-from digest.parts import PARTS, Source, compile_parts, sources, strangers
 from digest.render import BUDGET, Renderer, card_values
-from digest.sandbox import Sandbox
-from digest.specimens import in_layout, specimens
+from digest.templating.contrast import Faint, faint
+from digest.templating.parts import PARTS, Source, compile_parts, sources, strangers
+from digest.templating.sandbox import Sandbox
+from digest.templating.specimens import in_layout, specimens
 from subscribers.profile import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from digest.specimens import Specimen
+    from digest.templating.specimens import Specimen
 
 _SPACED: Final = (
     "padding padding-top padding-right padding-bottom padding-left css-class "

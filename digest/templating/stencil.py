@@ -15,7 +15,7 @@ from markupsafe import escape
 
 from digest.columns import squeezed
 from digest.mail import quoted_printable
-from digest.sandbox import MARK, Later, run
+from digest.templating.sandbox import MARK, Later, run
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
