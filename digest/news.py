@@ -61,16 +61,40 @@ def consider(
 ) -> list[Considered]:
     """Decide what these readers' next digests would hold; reads only.
 
-    A reader that is not stored (number 0) has no ledger and looks at the last seven days.
+    A reader that is not stored (number 0) has no ledger and looks at the last seven days. How
+    rare a word is depends on the papers it is counted in; readers are decided together who look
+    at the same ones, so that a digest is the same whoever else is due.
     """
+    groups: dict[tuple[timedelta, bool], list[int]] = {}
+    for place, reader in enumerate(readers):
+        wants_new_versions = any(profile.new_versions for profile in reader.profiles)
+        key = reader.schedule.cadence.period + GRACE, wants_new_versions
+        groups.setdefault(key, []).append(place)
+    decided: dict[int, Considered] = {}
+    for (reach, with_replaced), places in groups.items():
+        papers = _papers(app, (now - reach).date(), now.date(), with_replaced=with_replaced)
+        group = [readers[place] for place in places]
+        together = _considered(app, group, papers, now, reach=reach, kind=kind)
+        decided.update(zip(places, together, strict=True))
+    return [decided[place] for place in range(len(readers))]
+
+
+def _considered(
+    app: App,
+    readers: Sequence[Subscriber],
+    papers: Sequence[Paper],
+    now: datetime,
+    *,
+    reach: timedelta,
+    kind: str,
+) -> list[Considered]:
+    """What the next digests of readers hold who all look at these papers."""
     from digest.match import Engine  # noqa: PLC0415 -- needed where something is matched
     from digest.selection import near_misses, select  # noqa: PLC0415
     from digest.variants import Variants  # noqa: PLC0415
 
     numbers = [reader.number for reader in readers]
     last = app.store.deliveries.last_sent(numbers)
-    reach = max(reader.schedule.cadence.period for reader in readers) + GRACE
-    papers = _papers(app, readers, (now - reach).date(), now.date())
     liked = learned_of(app, readers, papers)
     found = Engine(papers, now=now).match(
         [profile for reader in readers for profile in reader.profiles],
@@ -146,11 +170,11 @@ def learned_of(
     return {reader: each for reader, each in learned.items() if each is not None}
 
 
-def _papers(app: App, readers: Sequence[Subscriber], oldest: date, today: date) -> list[Paper]:
-    """The papers announced since then; with those replaced since then, where anybody wants them."""
+def _papers(app: App, oldest: date, today: date, *, with_replaced: bool) -> list[Paper]:
+    """The papers announced since then, and those replaced since then where they are wanted."""
     until = today + timedelta(days=1)  # a list may be dated tomorrow where the sun is ahead
     papers = app.store.papers.between(oldest, until)
-    if any(profile.new_versions for reader in readers for profile in reader.profiles):
+    if with_replaced:
         numbers = {paper.number for paper in papers}
         replaced = app.store.papers.replaced(oldest, until)
         papers += [paper for paper in replaced if paper.number not in numbers]

@@ -117,6 +117,11 @@ class Selection:
         )
 
 
+def nothing_at(now: datetime) -> Selection:
+    """A selection without papers, for a reader who is forgotten."""
+    return Selection("digest", (), 0, 0, None, now)
+
+
 def packed(reasons: Sequence[Reason]) -> str:
     """The reasons as one text."""
     return _dumped([reason.pack() for reason in reasons])

@@ -412,3 +412,25 @@ def test_every_command_has_its_place_among_the_others() -> None:
     group = get_command(app)
     assert isinstance(group, Commands)
     assert set(group.commands) <= set(ORDER)
+
+
+def test_a_pause_ends_on_a_day_to_come(house: Path) -> None:
+    del house
+    well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    result = call("subscribers", "edit", "ada@example.org", "--pause", "--until", "2020-01-01")
+    assert result.exit_code == 2
+    assert "--until 2020-01-01 is over" in result.stderr
+
+
+def test_who_is_forgotten_is_in_no_line_of_the_log(house: Path) -> None:
+    del house
+    well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    well("run", "--now")
+    assert "ada@example.org" in well("deliveries", "--json")
+    well("subscribers", "remove", "ada@example.org", "--yes")
+    assert "ada@example.org" not in well("deliveries", "--json")
+
+
+def test_a_first_part_makes_the_folder_of_templates(house: Path) -> None:
+    well("templates", "new", "card.html", "--dir", "mine")
+    assert (house / "mine" / "email" / "card.html").is_file()

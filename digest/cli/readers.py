@@ -252,12 +252,13 @@ def remove(
 ) -> None:
     """Forget a reader and all that was asked for."""
     from digest.app import open_app
+    from digest.selection import nothing_at
 
     with open_app(settings()) as house:
         reader = reader_at(house, address)
         if not yes:
             typer.confirm(f"Forget {reader.address}, and what was sent there?", abort=True)
-        house.store.subscribers.remove(reader)
+        house.store.subscribers.erase(reader, nothing_at(house.clock()).pack())
     typer.echo(f"{reader.address} is forgotten.")
 
 
@@ -317,6 +318,8 @@ def _moved(
         end = None
         if until:
             end = datetime.combine(until, time(), ZoneInfo(reader.schedule.zone)).astimezone(UTC)
+            if end <= now:
+                raise typer.BadParameter(f"--until {until} is over: a pause ends on a day to come")
         return reader.pause(end, now)
     if resume:
         return reader.resume(now)

@@ -57,14 +57,14 @@ def new(
     from digest.templating.parts import templates_dir
 
     _known(name)
-    into = (_overlay(folder) or Path("templates")) / "email" / name
+    into = (folder or settings().templates or Path("templates")) / "email" / name
     if into.exists():
         raise Conflict(f"{into} is there already: paper-digest templates diff {name} shows it")
     into.parent.mkdir(parents=True, exist_ok=True)
     text = (templates_dir() / "email" / name).read_text(encoding="utf-8")
     into.write_text(text, encoding="utf-8")
     typer.echo(f"{into}")
-    if _overlay(folder) is None:
+    if folder is None and settings().templates is None:
         typer.echo("It is used once DIGEST_TEMPLATES=templates is set.")
 
 
@@ -120,7 +120,9 @@ def _overlay(folder: Path | None) -> Path | None:
     if folder is None:
         return settings().templates
     if not folder.is_dir():
-        raise NotFound(f"{folder} is no folder: paper-digest templates new NAME --dir makes one")
+        raise NotFound(
+            f"{folder} is no folder: paper-digest templates new NAME --dir {folder} makes it"
+        )
     return folder
 
 

@@ -16,7 +16,7 @@ from digest.errors import Conflict, LinkError, NotFound
 from digest.learn import LEAST_SAVED
 from digest.news import learned_of
 from digest.notices import new_address
-from digest.selection import Selection
+from digest.selection import nothing_at
 from digest.web.front import client_of
 from digest.web.pages import PRIVATE, Form, Pages, form
 from digest.web.takeout import EXPORTS, WITH_PAPERS, Saved, everything, picks_of
@@ -84,8 +84,7 @@ def account_routes(app: App, pages: Pages, desk: Desk, months: Months) -> APIRou
         return pages.page("account.html", private=True, **values)
 
     def forgotten(reader: Subscriber) -> HTMLResponse:
-        nothing = Selection("digest", (), 0, 0, None, app.clock()).pack()
-        app.store.subscribers.erase(reader, nothing)
+        app.store.subscribers.erase(reader, nothing_at(app.clock()).pack())
         text = "Nothing of you is kept here any more, and nothing will be sent."
         return pages.page("said.html", private=True, title="You are forgotten", text=text)
 
