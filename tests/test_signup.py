@@ -330,6 +330,9 @@ class TestPrograms:
         house.hands[0] += timedelta(seconds=5)
         assert ask(q="experts", email="nobody", stamp=stamp).status == 422
         assert ask(q='"experts', email=ADA, stamp=stamp).status == 422
+        for name, value in (("zone", "Mars"), ("hour", "99"), ("cadence", "hourly")):
+            refused = ask(q="experts", email=ADA, stamp=stamp, **{name: value})
+            assert (refused.status, name in refused.text) == (422, True)
         assert house.app.store.subscribers.all() == []
         assert ask(q="experts", email=ADA, stamp=stamp).status == 202
         assert house.reader().status is Status.PENDING

@@ -321,6 +321,7 @@ def test_what_cannot_be_read_is_said_in_short_lines(text: str) -> None:
     result = call("keywords", "test", text)
     assert result.exit_code == 2
     assert max(map(len, result.stdout.splitlines())) <= 200
+    assert "because of" not in result.stdout, "nothing was asked, so nothing is shown"
     assert "Traceback" not in result.output
 
 

@@ -65,10 +65,11 @@ def try_out(
     else:
         for line in told(answer, recent):
             typer.echo(line)
-        show_lines(answer)
-        show_best(answer, recent)
-        for line in scored(answer, recent) if explained else ():
-            typer.echo(line)
+        if answer.lines or not answer.mistakes:  # else nothing was asked that can be answered
+            show_lines(answer)
+            show_best(answer, recent)
+            for line in scored(answer, recent) if explained else ():
+                typer.echo(line)
     if answer.mistakes:
         raise typer.Exit(2)
 

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 
 from digest.web.front import client_of, foreign
 from digest.web.pages import Form, Pages, form, typed
-from digest.web.signup import Desk, Refusal, read
+from digest.web.signup import Desk, Refusal, read, unread
 from subscribers.subscriber import MAX_ADDRESS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def api_routes(app: App, desk: Desk) -> APIRouter:
         """The form's sign-up for programs: JSON with its fields; 202, whatever comes of it."""
         body = await _json(request)
         asked = read(body, zone=app.settings.zone)
-        refusal = desk.sign_up(asked, body, client_of(request))
+        refusal = unread(body) or desk.sign_up(asked, body, client_of(request))
         if refusal:
             return JSONResponse({"detail": refusal.sentence}, status_code=refusal.status)
         return JSONResponse({"detail": "Look into the inbox for a mail with a button."}, 202)

@@ -77,6 +77,17 @@ def read(form: Form, *, zone: str) -> Asked:
         return replace(asked, problem=f"{error}.")
 
 
+def unread(form: Form) -> Refusal | None:
+    """What of a program's sign-up is not to be read; a page offers nothing else than we know."""
+    if form["cadence"] and form["cadence"] not in set(Cadence):
+        return Refusal(f"cadence is one of {', '.join(Cadence)}.")
+    if form["hour"] and not (form["hour"].isdecimal() and int(form["hour"]) < 24):  # noqa: PLR2004
+        return Refusal("hour is a number from 0 to 23.")
+    if form["zone"] and form["zone"] not in zones():
+        return Refusal("zone is a name of the IANA database, as in Europe/Paris.")
+    return None
+
+
 def _cadence(value: str) -> Cadence:
     try:
         return Cadence(value)
