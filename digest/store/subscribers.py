@@ -200,14 +200,6 @@ class Subscribers:
             (SUBSCRIBER.c.next_due <= now) & SUBSCRIBER.c.status.in_(("active", "paused"))
         )
 
-    def anybody_due(self, now: datetime) -> bool:
-        """Whether `due` would find anybody, without reading them."""
-        with self._database.read() as connection:
-            first = select(SUBSCRIBER.c.id).where(
-                (SUBSCRIBER.c.next_due <= now) & SUBSCRIBER.c.status.in_(("active", "paused"))
-            )
-            return connection.execute(first.limit(1)).first() is not None
-
     def _where(self, condition: Any) -> list[Subscriber]:  # noqa: ANN401 -- an SQL expression
         with self._database.read() as connection:
             rows = connection.execute(select(SUBSCRIBER).where(condition).order_by(SUBSCRIBER.c.id))
