@@ -62,6 +62,57 @@ Subject: 12 new papers
 --9F3A.1763618472/mx.example.org--
 """
 
+OPENSMTPD: Final = """\
+Received: from relay.example.org (relay.example.org [local])
+\tby relay.example.org (OpenSMTPD) with ESMTPA id 04a51aba
+\tfor <bounces@digest.example.org>; Fri, 20 Nov 2026 06:01:12 +0000 (UTC)
+Subject: Delivery status notification: failed
+From: Mailer Daemon <MAILER-DAEMON@relay.example.org>
+To: bounces@digest.example.org
+Date: Fri, 20 Nov 2026 06:01:12 +0000 (UTC)
+MIME-Version: 1.0
+Content-Type: multipart/mixed;boundary="4847901007434196157/relay.example.org"
+Message-ID: <9492c14dfa207d07@relay.example.org>
+
+This is a MIME-encapsulated message.
+
+--4847901007434196157/relay.example.org
+Content-Description: Notification
+Content-Type: text/plain; charset=us-ascii
+
+    Hi!
+
+    This is the MAILER-DAEMON, please DO NOT REPLY to this email.
+
+    An error has occurred while attempting to deliver a message for
+    the following list of recipients:
+
+ada@example.net: 550 5.1.1 <ada@example.net> User unknown
+
+    Below is a copy of the original message:
+
+--4847901007434196157/relay.example.org
+Content-Description: Delivery Report
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; relay.example.org
+
+Final-Recipient: rfc822; ada@example.net
+Action: failed
+Status: 5.0.0
+
+--4847901007434196157/relay.example.org
+Content-Description: Message headers
+Content-Type: text/rfc822-headers
+
+From: Paper digest <digest@example.org>
+To: ada@example.net
+X-Digest-Tag: @TAG@
+Subject: 12 new papers
+
+--4847901007434196157/relay.example.org--
+"""
+
 EXIM_OLD: Final = """\
 Return-path: <>
 Envelope-to: bounces@digest.example.org

@@ -32,6 +32,7 @@ def understood(text: str, tag: str = TAG) -> Report | Ignored:
     ("text", "kind", "address", "code", "enhanced"),
     [
         (returned.POSTFIX, Kind.HARD, "ada@example.net", 550, "5.1.1"),
+        (returned.OPENSMTPD, Kind.HARD, "ada@example.net", 550, "5.1.1"),
         (returned.EXIM_OLD, Kind.HARD, "ada@example.net", 550, ""),
         (returned.QMAIL, Kind.HARD, "ada@example.net", None, "5.1.1"),
         (returned.EXCHANGE, Kind.HARD, "ada@example.net", 550, "5.4.1"),
@@ -41,7 +42,18 @@ def understood(text: str, tag: str = TAG) -> Report | Ignored:
         (returned.COMPLAINT, Kind.COMPLAINT, "redacted@example.net", None, ""),
         (returned.OPT_OUT, Kind.UNSUBSCRIBE, "redacted@example.net", None, ""),
     ],
-    ids=["postfix", "exim", "qmail", "exchange", "full", "spam", "delayed", "arf", "opt-out"],
+    ids=[
+        "postfix",
+        "opensmtpd",
+        "exim",
+        "qmail",
+        "exchange",
+        "full",
+        "spam",
+        "delayed",
+        "arf",
+        "opt-out",
+    ],
 )
 def test_what_mail_systems_return_is_understood(
     text: str, kind: Kind, address: str, code: int | None, enhanced: str

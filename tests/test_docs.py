@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from commands import reference
 from dotenv import dotenv_values
+from mailsystems import SYSTEMS
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -131,6 +132,14 @@ def test_whatever_a_test_asks_of_the_system_the_runner_installs() -> None:
     }
     assert asked
     assert asked <= set(packages.split())
+
+
+def test_what_a_test_runs_from_an_unpacked_package_the_runner_unpacks() -> None:
+    (packages,) = re.findall(r"unpacked=\(([^)]*)\)", read(ROOT / ".ci" / "run"))
+    asked = {system.package for system in SYSTEMS.values()}
+    for path in (ROOT / "tests").glob("test_*.py"):
+        asked |= set(re.findall(r'rooted\("([^"]+)"', read(path)))
+    assert asked == set(packages.split())
 
 
 def test_the_page_of_commands_is_what_their_help_says() -> None:

@@ -7,7 +7,6 @@ sink of our own in Python stands in, and what is measured against it says so.
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.delivering.debian import unpacked
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent.parent
-UNPACKED = ROOT / "build" / "postfix"
 _PATIENCE = 120
 
 
@@ -33,7 +33,9 @@ class Postfix:
 
     @property
     def environment(self) -> dict[str, str]:
-        libraries = UNPACKED / "usr" / "lib" / "postfix"
+        if self.folder is None:
+            return dict(os.environ)
+        libraries = self.folder.parent / "lib" / "postfix"
         return {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
 
     def source(self, port: int, size: int, messages: int, connections: int) -> float:
@@ -54,23 +56,11 @@ class Postfix:
 
 def postfix() -> Postfix:
     """Installed, unpacked before, or unpacked now."""
-    for folder in (Path("/usr/sbin"), UNPACKED / "usr" / "sbin"):
-        if (folder / "smtp-sink").exists():
-            return Postfix(folder)
-    if shutil.which("apt-get") and shutil.which("dpkg"):
-        UNPACKED.mkdir(parents=True, exist_ok=True)
-        with suppress(subprocess.SubprocessError, OSError):
-            subprocess.run(
-                ["apt-get", "download", "-qq", "postfix"],
-                cwd=UNPACKED,
-                check=True,
-                capture_output=True,
-                timeout=_PATIENCE,
-            )
-            (package,) = UNPACKED.glob("postfix_*.deb")
-            subprocess.run(["dpkg", "-x", str(package), str(UNPACKED)], check=True)
-            return Postfix(UNPACKED / "usr" / "sbin")
-    return Postfix(None)
+    installed = Path("/usr/sbin")
+    if (installed / "smtp-sink").exists():
+        return Postfix(installed)
+    package = unpacked("postfix")
+    return Postfix(package / "usr" / "sbin" if package else None)
 
 
 @contextmanager

@@ -97,31 +97,42 @@ def _status(mail: Part) -> _Found | Ignored | None:
         if part.kind not in {"message/delivery-status", "message/global-delivery-status"}:
             continue
         groups = re.split(r"\n[ \t]*\n", part.text.strip("\n"), maxsplit=_MOST_GROUPS)
-        found = [one for one in map(_recipient, groups[:_MOST_GROUPS]) if one]
+        words = _words(mail)
+        found = [
+            one for one in (_recipient(group, words) for group in groups[:_MOST_GROUPS]) if one
+        ]
         if not found:
             return Ignored("a notice of success")
         return min(found, key=lambda one: _RANK.index(one[0]))
     return None
 
 
-def _recipient(group: str) -> _Found | None:
+def _recipient(group: str, words: str) -> _Found | None:
     """One recipient of a notification; None for the message's own fields and for success."""
     fields = fields_of(group)
     action = fields.get("action", [""])[0].lower()
     if action not in {"failed", "delayed"}:
         return None
-    text = fields.get("diagnostic-code", [""])[0].partition(";")[2].strip()[:_LONGEST]
+    address = _address(
+        fields.get("original-recipient", [""])[0] or fields.get("final-recipient", [""])[0]
+    )
+    text = fields.get("diagnostic-code", [""])[0].partition(";")[2].strip()
+    text = (text or _said_of(address, words))[:_LONGEST]
     status = _STATUS.search(fields.get("status", [""])[0])
     # Some write 5.0.0 and put what the other side really said behind it.
     inner = _STATUS.search(text)
     if inner and (status is None or status[0].endswith(".0.0")):
         status = inner
     said = _CODE.search(text)
-    address = _address(
-        fields.get("original-recipient", [""])[0] or fields.get("final-recipient", [""])[0]
-    )
     enhanced, code = status[0] if status else "", int(said[1]) if said else None
     return judge(enhanced, code, text, action), address, enhanced, code, text
+
+
+def _said_of(address: str, words: str) -> str:
+    """What OpenSMTPD has in place of a Diagnostic-Code: in words, behind the address."""
+    behind = f"{address}: "
+    lines = (one for one in words.split("\n") if address and one.startswith(behind))
+    return next(lines, "").removeprefix(behind)
 
 
 def _old_style(mail: Part) -> _Found | None:
@@ -133,8 +144,7 @@ def _old_style(mail: Part) -> _Found | None:
     of_daemon = _DAEMON.search(mail.get("from")) or mail.get("return-path") == "<>"
     if not failed and not (of_daemon and _SUBJECT.search(mail.get("subject"))):
         return None
-    text = next((one.text for one in mail.outer() if one.kind == "text/plain"), "")
-    words = _COPY.split(text[:_LONGEST_WORDS], maxsplit=1)[0]
+    words = _COPY.split(_words(mail), maxsplit=1)[0]
     status, code = _STATUS.search(words), _CODE.search(words)
     number = int(code[1]) if code else None
     named = re.search(r"<([^\s<>@]{1,64}@[^\s<>@]{1,190})>:?", words)
@@ -142,6 +152,12 @@ def _old_style(mail: Part) -> _Found | None:
     line = next((one for one in words.split("\n") if code and code[0] in one), "")
     enhanced = status[0] if status else ""
     return judge(enhanced, number, line or words), address, enhanced, number, line
+
+
+def _words(mail: Part) -> str:
+    """What a mail says to people, its beginning."""
+    text = next((one.text for one in mail.outer() if one.kind == "text/plain"), "")
+    return text[:_LONGEST_WORDS]
 
 
 def _leaving(mail: Part) -> _Found | None:
