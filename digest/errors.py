@@ -66,7 +66,7 @@ class QueryError(PaperDigestError):
     """A mistake in a keyword text.
 
     `line` and `column` count from 1; `length` is how many characters to underline;
-    `repairs` are whole replacements for that line, best first.
+    `repairs` are whole replacements for that line, best first; an empty one leaves it out.
     """
 
     exit_code = 2
@@ -80,7 +80,7 @@ class QueryError(PaperDigestError):
         length: int = 1,
         repairs: tuple[str, ...] = (),
     ) -> None:
-        hint = f" Try: {repairs[0]}" if repairs else ""
+        hint = f" Try: {repairs[0] or 'without this line'}" if repairs else ""
         super().__init__(f"line {line}, column {column}: {reason}{hint}")
         self.reason = reason
         self.line = line

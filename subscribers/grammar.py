@@ -16,12 +16,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from digest.errors import QueryError
-from subscribers.lexemes import MAX_LINE, MAX_WEIGHT, Lexeme, Lexer
+from subscribers.lexemes import MAX_LINE, MAX_WEIGHT, SEPARATORS, Lexeme, Lexer, Slip
 from subscribers.tree import And, Field, Node, Not, Or, Term
 
 MAX_TEXT: Final = 100_000
 MAX_TERMS: Final = 2_000
 MAX_DEPTH: Final = 20
+_MOST_MENDED: Final = 20
+"""Mistakes of a text that are offered repairs; nobody reads more of them."""
+_MOST_ROUNDS: Final = 8
+"""Mistakes of one piece that are mended together."""
 ROW_END: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 """What ends a row of a keyword text."""
 _INVISIBLE: Final = dict.fromkeys(
@@ -41,12 +45,17 @@ class Parsed:
     mistake: QueryError | None = None
 
 
+def rows_of(text: str) -> list[str]:
+    """The rows of a keyword text, without the characters nobody sees."""
+    return ROW_END.split(text.translate(_INVISIBLE))
+
+
 def read(text: str) -> list[Parsed]:
     """Every piece between separators, each with its tree or with its first mistake."""
     if len(text) > MAX_TEXT:
         reason = f"this is {len(text):,} characters long; the most is {MAX_TEXT:,}."
         return [Parsed(text[:MAX_LINE], 1, 1, mistake=QueryError(reason, column=MAX_TEXT + 1))]
-    lines = ROW_END.split(text.translate(_INVISIBLE))
+    lines = rows_of(text)
     filled = [row for row, line in enumerate(lines, start=1) if line.strip()]
     if len(filled) > MAX_TERMS:
         reason = f"these are {len(filled):,} lines; the most is {MAX_TERMS:,}."
@@ -54,65 +63,142 @@ def read(text: str) -> list[Parsed]:
         wrong = QueryError(reason, line=row, length=len(lines[row - 1]))
         return [Parsed(lines[row - 1], row, 1, mistake=wrong)]
     found: list[Parsed] = []
-    terms = 0
+    terms = mistakes = 0
     for row, line in enumerate(lines, start=1):
-        for parsed, count in _Reader(line, row).pieces():
-            terms += count
+        for piece in _pieces_of(line):
+            terms += piece.terms
             if terms > MAX_TERMS:
                 reason = f"this is the term that is one too many; the most is {MAX_TERMS:,}."
-                wrong = QueryError(reason, line=row, column=parsed.column, length=len(parsed.text))
-                return [*found, replace(parsed, tree=None, mistake=wrong)]
-            found.append(parsed)
+                start, end = piece.start, piece.end
+                wrong = QueryError(reason, line=row, column=start + 1, length=end - start)
+                return [*found, Parsed(line[start:end], row, start + 1, mistake=wrong)]
+            mistakes += piece.slip is not None
+            found.append(_told(line, row, piece, is_mended=mistakes <= _MOST_MENDED))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What stands between two separators of a line (columns from 0), read."""
+
+    start: int
+    end: int
+    tree: Node | None = None
+    terms: int = 0
+    slip: Slip | None = None
+
+
+def _pieces_of(line: str) -> list[_Piece]:
+    """The pieces of a line; one that cannot be read at all is one piece."""
+    if not line.strip():
+        return []
+    whole = len(line)
+    if whole > MAX_LINE:
+        reason = (
+            f"this line is {whole:,} characters long; the most is {MAX_LINE:,}: make it several."
+        )
+        return [_Piece(0, whole, slip=Slip(reason, MAX_LINE, MAX_LINE + 1))]
+    if control := _CONTROL.search(line):
+        edit = (0, whole, _CONTROL.sub(" ", line))
+        return [
+            _Piece(0, whole, slip=Slip("a control character stands here.", *control.span(), edit))
+        ]
+    return _Reader(line).pieces()
+
+
+def _told(line: str, row: int, piece: _Piece, *, is_mended: bool) -> Parsed:
+    """The piece with its place; a mistake in it with the lines that would be right."""
+    text = line[piece.start : piece.end]
+    if piece.slip is None:
+        return Parsed(text, row, piece.start + 1, tree=piece.tree)
+    slip = piece.slip
+    repairs = _repairs(line, piece, slip) if is_mended else ()
+    mistake = QueryError(
+        slip.reason,
+        line=row,
+        column=slip.start + 1,
+        length=slip.end - slip.start,
+        repairs=repairs,
+    )
+    return Parsed(text[:MAX_LINE], row, piece.start + 1, mistake=mistake)
+
+
+def _repairs(line: str, piece: _Piece, slip: Slip) -> tuple[str, ...]:
+    """The whole line with this piece mended, in each way there is; else without the piece."""
+    if len(line) > MAX_LINE:
+        return ()
+    found: dict[str, None] = {}
+    is_empty = not slip.edits
+    for edit in slip.edits:
+        end = max(piece.end, edit[1])
+        mended = _mended(_edited(line[piece.start : end], edit, -piece.start))
+        is_empty |= not mended
+        if mended:
+            found[put(line, piece.start, end, mended)] = None
+    if is_empty:
+        found[put(line, piece.start, piece.end, "")] = None
+    return tuple(found)
+
+
+def _mended(text: str) -> str:
+    """A text with its mistakes mended, the first way each; nothing where nothing is left."""
+    for _ in range(_MOST_ROUNDS):
+        pieces = _pieces_of(text)
+        wrong = next((piece for piece in pieces if piece.slip is not None), None)
+        if wrong is None or wrong.slip is None:
+            return text if any(piece.tree is not None for piece in pieces) else ""
+        if wrong.slip.edits:
+            text = _edited(text, wrong.slip.edits[0])
+        else:
+            text = put(text, wrong.start, wrong.end, "")
+    return ""
+
+
+def _edited(text: str, edit: tuple[int, int, str], offset: int = 0) -> str:
+    start, end, put = edit
+    return " ".join((text[: start + offset] + put + text[end + offset :]).split())
+
+
+def put(line: str, start: int, end: int, piece: str) -> str:
+    """The line with another piece there; where it is nothing, with one separator less."""
+    before, behind = line[:start], line[end:]
+    if not piece:
+        behind = behind.lstrip()
+        if behind:
+            behind = behind[1:].lstrip()
+        else:
+            before = before.rstrip().rstrip(SEPARATORS)
+    return f"{before}{piece}{behind}".strip()
 
 
 class _Reader(Lexer):
     """One physical line, read."""
 
-    def __init__(self, line: str, row: int) -> None:
-        super().__init__(line, row)
+    def __init__(self, line: str) -> None:
+        super().__init__(line)
         self._depth = 0
 
-    def pieces(self) -> list[tuple[Parsed, int]]:
-        """What stands between this line's separators, with the number of terms in each."""
-        line = self.line
-        if not line.strip():
-            return []
-        try:
-            self._refuse_unreadable()
-            lexemes = self.lexemes()
-        except QueryError as mistake:
-            return [(Parsed(line.strip()[:MAX_LINE], self.row, 1, mistake=mistake), 0)]
-        return [self._piece(group) for group in _split(lexemes) if group]
+    def pieces(self) -> list[_Piece]:
+        """What stands between this line's separators."""
+        return [self._piece(group) for group in _split(self.lexemes()) if group]
 
-    def _refuse_unreadable(self) -> None:
-        """Raise QueryError for a line that is too long or holds a control character."""
-        if len(self.line) > MAX_LINE:
-            reason = f"this line is {len(self.line):,} characters long; the most is {MAX_LINE:,}."
-            raise QueryError(reason, line=self.row, column=MAX_LINE + 1)
-        if control := _CONTROL.search(self.line):
-            start, end = control.span()
-            without = self.instead(start, end, " ")
-            raise self.wrong("a control character stands here.", start, end, without)
-
-    def _piece(self, group: list[Lexeme]) -> tuple[Parsed, int]:
+    def _piece(self, group: list[Lexeme]) -> _Piece:
         start, end = group[0].start, group[-1].end
-        text, column = self.line[start:end], start + 1
-        try:
+        slip = next((lexeme.slip for lexeme in group if lexeme.slip is not None), None)
+        tree = None
+        if slip is None:
+            self._depth = 0
             rest = list(reversed(group))
-            tree = self._either(rest)
-            if rest:
-                stray = rest[-1]
-                raise self.wrong(
-                    "this parenthesis was never opened.",
-                    stray.start,
-                    stray.end,
-                    self.instead(stray.start, stray.end, " "),
-                )
-        except QueryError as mistake:
-            return Parsed(text, self.row, column, mistake=mistake), 0
-        count = sum(lexeme.node is not None for lexeme in group)
-        return Parsed(text, self.row, column, tree=tree), count if tree is not None else 0
+            try:
+                tree = self._either(rest)
+                if rest:
+                    raise _stray("this parenthesis was never opened.", rest[-1])
+            except Slip as found:
+                slip = found
+        if slip is not None:
+            return _Piece(start, max(end, slip.end), slip=slip)
+        terms = sum(lexeme.node is not None for lexeme in group)
+        return _Piece(start, end, tree, terms if tree is not None else 0)
 
     def _either(self, rest: list[Lexeme], *, grouped: bool = False) -> Node | None:
         """Alternatives, up to the end or the closing parenthesis; `rest` is reversed."""
@@ -121,13 +207,7 @@ class _Reader(Lexer):
         while True:
             node = self._both(rest)
             if node is None and joint is not None:
-                raise self.wrong(
-                    f"{joint.text} joins nothing here.",
-                    joint.start,
-                    joint.end,
-                    self.instead(joint.start, joint.end, " "),
-                    self.instead(joint.start, joint.end, f' "{joint.text}" '),
-                )
+                raise _stray(f"{joint.text} joins nothing here.", joint, joint.text)
             if node is not None:
                 found.extend(node.parts if isinstance(node, Or) else (node,))
             if not rest or not (
@@ -136,13 +216,7 @@ class _Reader(Lexer):
                 break
             joint = rest.pop()
             if node is None and joint.kind == "or":
-                raise self.wrong(
-                    f"{joint.text} joins nothing here.",
-                    joint.start,
-                    joint.end,
-                    self.instead(joint.start, joint.end, " "),
-                    self.instead(joint.start, joint.end, f' "{joint.text}" '),
-                )
+                raise _stray(f"{joint.text} joins nothing here.", joint, joint.text)
         unique = tuple(dict.fromkeys(found))
         if not unique:
             return None
@@ -156,13 +230,7 @@ class _Reader(Lexer):
                 joint = rest.pop()
                 if found and rest and rest[-1].kind not in {"or", "close", "separator", "and"}:
                     continue
-                raise self.wrong(
-                    f"{joint.text} joins nothing here.",
-                    joint.start,
-                    joint.end,
-                    self.instead(joint.start, joint.end, " "),
-                    self.instead(joint.start, joint.end, f' "{joint.text}" '),
-                )
+                raise _stray(f"{joint.text} joins nothing here.", joint, joint.text)
             node = self._part(rest)
             if node is not None:
                 found.extend(node.parts if isinstance(node, And) else (node,))
@@ -173,22 +241,13 @@ class _Reader(Lexer):
         negative = False
         while lexeme.kind in {"minus", "not"}:
             if not rest or rest[-1].kind in {"or", "and", "close", "separator", "weight"}:
-                raise self.wrong(
-                    f"{lexeme.text} is followed by nothing to leave out.",
-                    lexeme.start,
-                    lexeme.end,
-                    self.instead(lexeme.start, lexeme.end, " "),
-                    self.instead(lexeme.start, lexeme.end, f' "{lexeme.text}" '),
-                )
+                reason = f"{lexeme.text} is followed by nothing to leave out."
+                raise _stray(reason, lexeme, lexeme.text)
             negative = not negative
             lexeme = rest.pop()
         if lexeme.kind == "weight":
-            raise self.wrong(
-                "a weight stands right behind the word it is for, as in unlearning^3.",
-                lexeme.start,
-                lexeme.end,
-                self.instead(lexeme.start, lexeme.end, " "),
-            )
+            reason = "a weight stands right behind the word it is for, as in unlearning^3."
+            raise _stray(reason, lexeme)
         if lexeme.kind == "field":
             node = self._group(rest.pop(), rest)
             node = None if node is None else _within(node, lexeme.field)
@@ -205,20 +264,29 @@ class _Reader(Lexer):
         self._depth += 1
         if self._depth > MAX_DEPTH:
             reason = f"parentheses stand more than {MAX_DEPTH} deep here."
-            flat = " ".join(re.sub("[()]", " ", self.line).split())
-            raise self.wrong(reason, opening.start, opening.end, flat)
+            flat = re.sub("[()]", " ", self.line)
+            raise Slip(reason, opening.start, opening.end, (0, len(self.line), flat))
+        is_empty = bool(rest) and rest[-1].kind == "close"
+        last = rest[0].end if rest else opening.end
         node = self._either(rest, grouped=True)
         self._depth -= 1
+        start, end = opening.start, opening.end
         if not rest:
-            raise self.wrong(
-                "this parenthesis is never closed.",
-                opening.start,
-                opening.end,
-                self.line + ")",
-                self.instead(opening.start, opening.end, " "),
-            )
-        rest.pop()
+            reason = "this parenthesis is never closed."
+            raise Slip(reason, start, end, (last, last, ")"), (start, end, " "))
+        closing = rest.pop()
+        if is_empty:
+            reason = "nothing stands between these parentheses."
+            raise Slip(reason, start, closing.end, (start, closing.end, " "))
         return node
+
+
+def _stray(reason: str, lexeme: Lexeme, word: str = "") -> Slip:
+    """A piece that says nothing where it stands; mended by leaving it out, or as a word."""
+    edits = [(lexeme.start, lexeme.end, " ")]
+    if word:
+        edits.append((lexeme.start, lexeme.end, f' "{word}" '))
+    return Slip(reason, lexeme.start, lexeme.end, *edits)
 
 
 def _within(node: Node, field: Field) -> Node:
@@ -250,8 +318,8 @@ def _split(lexemes: list[Lexeme]) -> list[list[Lexeme]]:
     groups: list[list[Lexeme]] = [[]]
     depth = 0
     for lexeme in lexemes:
-        depth += {"open": 1, "close": -1}.get(lexeme.kind, 0)
-        if lexeme.kind == "separator" and depth <= 0:
+        depth = max(0, depth + {"open": 1, "close": -1}.get(lexeme.kind, 0))
+        if lexeme.kind == "separator" and not depth:
             groups.append([])
         else:
             groups[-1].append(lexeme)

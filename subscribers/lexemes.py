@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
 
-from digest.errors import QueryError
 from digest.papers import split_arxiv
 from subscribers.finding import PAPER_PAGE
 from subscribers.tree import Field, Floor, Node, Term, patterns_of
@@ -56,7 +55,7 @@ _LEXEME: Final = re.compile(
     | (?P<minus>[-!\u2010-\u2015\u2212](?=["\u201c\u201d\u201e\u00ab(]|[^\W_]|[$\\]|\.[A-Za-z]))
     | (?P<plus>\+(?=["\u201c(]|[^\W_]))
     | (?P<pipe>\|\|?|&&?(?=\s|$))
-    | (?P<field>[A-Za-z_]+)(?P<colon>:\s*)(?=\S)
+    | (?P<field>[A-Za-z_]+)(?P<colon>:\s*)(?=[^\s,;\uff0c\u3001\uff1b)])
     | (?P<word>[^\s,;\uff0c\u3001\uff1b()"\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02^|]+)
     """,
     re.VERBOSE,
@@ -64,6 +63,9 @@ _LEXEME: Final = re.compile(
 _DOI: Final = re.compile(
     r"(?:https?://(?:dx\.)?doi\.org/)?10\.\d{4,9}/[^\s]*[A-Za-z0-9]", re.ASCII | re.IGNORECASE
 )
+SEPARATORS: Final = ",;\uff0c\u3001\uff1b"
+_SEPARATOR: Final = re.compile(f"[{SEPARATORS}]")
+_MINUS: Final = re.compile(r"[-!\u2010-\u2015\u2212](?=[^\W_]|[\"\u201c(])")
 _CLOSERS: Final = re.compile('["\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02]')
 _NAME_WORD: Final = re.compile(r"[ \t]+((?:[^\W\d_]\.?-?)+(?:['\u2019][^\W\d_]+)?)(?=[ \t,;()]|$)")
 _OF_NAMES: Final = "al bin da de del della den der di dos du el la le van von zu"
@@ -72,9 +74,23 @@ _SHOUTED: Final = 7
 _SHORTEST_PREFIX: Final = 2
 
 
+class Slip(Exception):
+    """What is wrong with a stretch of a line; `edits` are stretches and what to put there."""
+
+    def __init__(self, reason: str, start: int, end: int, *edits: tuple[int, int, str]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.start = start
+        self.end = max(end, start + 1)
+        self.edits = edits
+
+
 @dataclass(slots=True)
 class Lexeme:
-    """A piece of a line: its kind, its text, and where it stands (columns from 0)."""
+    """A piece of a line: its kind, its text, and where it stands (columns from 0).
+
+    One of the kind `slip` is a stretch that cannot be read.
+    """
 
     kind: str
     text: str
@@ -83,32 +99,21 @@ class Lexeme:
     node: Node | None = None
     weight: float = 1.0
     field: Field = Field.ANY
+    slip: Slip | None = None
 
 
 class Lexer:
     """One physical line in pieces."""
 
-    def __init__(self, line: str, row: int) -> None:
+    def __init__(self, line: str) -> None:
         self.line = line
-        self.row = row
         self.shouting = _is_shouted(line)
 
-    def wrong(self, reason: str, start: int, end: int, *repairs: str) -> QueryError:
-        """A mistake at these columns; repairs replace the whole line."""
-        return QueryError(
-            reason,
-            line=self.row,
-            column=start + 1,
-            length=max(1, end - start),
-            repairs=tuple(dict.fromkeys(each.strip() for each in repairs if each.strip())),
-        )
-
-    def instead(self, start: int, end: int, text: str) -> str:
-        """The line with one stretch replaced."""
-        return " ".join((self.line[:start] + text + self.line[end:]).split())
-
     def lexemes(self) -> list[Lexeme]:
-        """The line in pieces; words, phrases and floors already carry their node."""
+        """The line in pieces; words, phrases and floors already carry their node.
+
+        A mistake is a piece too, and reading goes on behind it.
+        """
         found: list[Lexeme] = []
         at = len(self.line) - len(self.line.lstrip())
         if bullet := re.compile(r"(?:[-*\u2022\u2013\u2014\u00b7]|\d{1,2}[.)])[ \t]+(?=\S)").match(
@@ -116,7 +121,11 @@ class Lexer:
         ):
             at = bullet.end()  # pasted from a list
         while at < len(self.line):
-            lexeme, at = self._next(at)
+            try:
+                lexeme, at = self._next(at)
+            except Slip as slip:
+                text = self.line[slip.start : slip.end]
+                lexeme, at = Lexeme("slip", text, slip.start, slip.end, slip=slip), slip.end
             if lexeme is not None:
                 found.append(lexeme)
         return found
@@ -151,13 +160,8 @@ class Lexer:
         weight = float(match["number"] or 0)
         if not 0 < weight <= MAX_WEIGHT:
             start, end = match.span()
-            raise self.wrong(
-                f"a weight is a number from 0.001 to {MAX_WEIGHT:g}, as in unlearning^3.",
-                start,
-                end,
-                self.instead(start, end, "^3"),
-                self.instead(start, end, " "),
-            )
+            reason = f"a weight is a number from 0.001 to {MAX_WEIGHT:g}, as in unlearning^3."
+            raise Slip(reason, start, end, (start, end, "^3"), (start, end, " "))
         return Lexeme("weight", match[0], match.start(), match.end(), weight=weight)
 
     def _floor(self, match: re.Match[str]) -> Lexeme:
@@ -166,16 +170,11 @@ class Lexer:
         if signal.rstrip("s") + "s" in SIGNALS:
             signal = signal.rstrip("s") + "s"
         elif close := get_close_matches(signal, _SAID_FOR, 1, 0.7):
-            right = self.instead(start, start + len(match["signal"]), _SAID_FOR[close[0]])
-            raise self.wrong(f"there is no count named {signal!r}.", start, end, right)
+            right = (start, start + len(match["signal"]), _SAID_FOR[close[0]])
+            raise Slip(f"there is no count named {signal!r}.", start, end, right)
         else:
-            wide = self.instead(start, end, f'"{match[0]}"')
-            raise self.wrong(
-                f"there is no count named {signal!r}: there are {', '.join(SIGNALS)}.",
-                start,
-                end,
-                wide,
-            )
+            reason = f"there is no count named {signal!r}: there are {', '.join(SIGNALS)}."
+            raise Slip(reason, start, end, (start, end, f'"{match[0]}"'))
         count = _count(written or "")
         if than in {">=", "\u2265"}:
             count -= 1
@@ -184,60 +183,56 @@ class Lexer:
             if written is None:  # upvotes>many: what stands for a number goes too
                 rest = re.compile(r"[^\s,;()]*").match(self.line, end)
                 end = rest.end() if rest else end
-            raise self.wrong(
-                f"a floor is written with > and a number, as in {signal}>20.",
-                start,
-                end,
-                self.instead(start, end, shown),
-            )
+            reason = f"a floor is written with > and a number, as in {signal}>20."
+            edits = [(start, end, shown)]
+            if than[0] in "<\u2264":
+                reason = f"there is no most for {signal}, only a least, as in {signal}>20."
+                edits = [(start, end, " "), *edits]
+            raise Slip(reason, start, end, *edits)
         return Lexeme("term", match[0], start, end, Floor(signal, count))
 
     def _field(self, match: re.Match[str]) -> tuple[Lexeme | None, int]:
         name, start, after = match["field"].lower(), match.start(), match.end()
-        spaced = match["colon"] != ":"
         field = _FIELDS.get(name)
         if name in SIGNALS:
             digits = re.compile(r"[0-9]{1,9}").match(self.line, after)
-            right = f"{name}>{digits[0] if digits else 20}"
             end = digits.end() if digits else after
-            raise self.wrong(
-                f"a floor is written with >, as in {name}>20.",
-                start,
-                end,
-                self.instead(start, end, right),
-            )
+            raise _without_sign(name, start, end, digits[0] if digits else "20")
         if field is None:
-            close = get_close_matches(name, _FIELDS, 1, 0.7)
-            if spaced and not close:
-                return self._word(Field.ANY, start, start, match["field"])  # a title with a colon
-            if self.line.startswith("//", after):
-                return self._word(Field.ANY, start, start, self.line[start:].split()[0])
-            name_end = start + len(name)
-            repairs = [self.instead(start, name_end, each) for each in close]
-            repairs.append(self.instead(start, after, match["field"] + " "))
-            known = ", ".join(each.value for each in Field if each)
-            raise self.wrong(
-                f"there is no field named {name!r}: there are {known}.", start, name_end, *repairs
-            )
+            return self._unknown(match)
         if name in _SHORTHANDS:
             after = start  # the name is part of the id
         if self.line.startswith("(", after):
             return Lexeme("field", match[0], start, after, field=field), after
         if _CLOSERS.match(self.line, after):
             return self._phrase(field, start, after)
+        if _MINUS.match(self.line, after):
+            reason = f"a minus stands before the field, as in -{name}:survey."
+            swapped = f"-{self.line[start : match.end()].rstrip()}"
+            raise Slip(reason, start, after + 1, (start, after + 1, swapped))
         value = re.compile(r"[^\s,;\uff0c\u3001\uff1b()^]+").match(self.line, after)
         if value is None:
-            raise self.wrong(
-                f"{name}: is followed by nothing to look for.",
-                start,
-                after,
-                self.instead(start, after, " "),
-                self.instead(start, after, f" {name} "),
-            )
+            reason = f"{name}: is followed by nothing to look for."
+            raise Slip(reason, start, after, (start, after, " "), (start, after, f" {name} "))
         text = value[0]
         if field in {Field.AUTHOR, Field.ORG}:
             text = self._name(after, value.end())
         return self._word(field, start, after, text)
+
+    def _unknown(self, match: re.Match[str]) -> tuple[Lexeme | None, int]:
+        """What stands before a colon and is no field: a word of a title, an address, a mistake."""
+        name, start, after = match["field"].lower(), match.start(), match.end()
+        close = get_close_matches(name, _FIELDS, 1, 0.7)
+        if match["colon"] != ":" and not close:
+            return self._word(Field.ANY, start, start, match["field"])
+        if self.line.startswith("//", after):
+            return self._word(Field.ANY, start, start, self.line[start:].split()[0])
+        name_end = start + len(name)
+        edits = [(start, name_end, each) for each in close]
+        edits.append((start, after, match["field"] + " "))
+        known = ", ".join(each.value for each in Field if each)
+        reason = f"there is no field named {name!r}: there are {known}."
+        raise Slip(reason, start, name_end, *edits)
 
     def _name(self, start: int, end: int) -> str:
         """A name typed without quotes runs on over capitalised words: author:Yann LeCun."""
@@ -264,13 +259,10 @@ class Lexer:
         if field is Field.ANY and (named := _named(text)):
             return Lexeme("term", text, start, end, Term(named[1], named[0])), end
         if field is Field.ANY and text.endswith(":") and text[:-1].lower() in _FIELDS:
-            raise self.wrong(
-                f"{text} is followed by nothing to look for.",
-                start,
-                end,
-                self.instead(start, end, " "),
-                self.instead(start, end, f" {text[:-1]} "),
-            )
+            reason = f"{text} is followed by nothing to look for."
+            raise Slip(reason, start, end, (start, end, " "), (start, end, f" {text[:-1]} "))
+        if field is Field.ANY and text.endswith(":") and text[:-1].lower() in SIGNALS:
+            raise _without_sign(text[:-1].lower(), start, end, "20")
         if field.is_text:
             trimmed = text.rstrip(".:!?'\u2019").lstrip("'\u2018\u2019")
             text = trimmed or text
@@ -281,64 +273,65 @@ class Lexer:
         """A quoted stretch that opens at `at`, with the field before it from `start` on."""
         closer = _CLOSERS.search(self.line, at + 1)
         if closer is None:
-            body = self.line[at + 1 :].strip()
-            raise self.wrong(
-                "this quote is never closed.",
-                at,
-                at + 1,
-                f'{self.line[:at]}"{body}"' if body else "",
-                self.instead(at, at + 1, " "),
-            )
+            raise Slip("this quote is never closed.", at, at + 1, *self._closings(at))
         text, end = self.line[at + 1 : closer.start()], closer.end()
         near = re.compile(r"~([0-9]{0,4})").match(self.line, end)
         distance = 0
         if near is not None:
             distance = int(near[1] or 0)
             if not 0 < distance <= MAX_NEAR:
-                raise self.wrong(
-                    f'nearness is a number from 1 to {MAX_NEAR}, as in "sparse attention"~5.',
-                    end,
-                    near.end(),
-                    self.instead(end, near.end(), "~5"),
-                )
+                reason = f'nearness is a number from 1 to {MAX_NEAR}, as in "sparse attention"~5.'
+                raise Slip(reason, end, near.end(), (end, near.end(), "~5"))
             end = near.end()
         node = self._term(field, " ".join(text.split()), start, end, quoted=True)
         if isinstance(node, Term) and field.is_text and len(node.patterns) > 1:
             node = replace(node, near=distance)
         return (None if node is None else Lexeme("term", text, start, end, node)), end
 
+    def _closings(self, at: int) -> list[tuple[int, int, str]]:
+        """Where the quote that opens at `at` may have been meant to end, and without it."""
+        found = []
+        for end in dict.fromkeys((_separator_behind(self.line, at), len(self.line))):
+            body = self.line[at + 1 : end].strip()
+            if body.count(")") > body.count("("):
+                body = body.rstrip(") ")  # the parenthesis stands before the quote
+            if words(body) and body[0] not in SEPARATORS:
+                stop = self.line.index(body, at + 1) + len(body)
+                found.append((at, stop, f'"{body}"'))
+        return [*found, (at, at + 1, " ")]
+
     def _term(self, field: Field, text: str, start: int, end: int, *, quoted: bool) -> Node | None:
         """The term; None where the text has no letter or digit and so says nothing."""
         if not field.is_text:
             if not text:
-                raise self.wrong(
-                    "nothing stands between these quotes.",
-                    start,
-                    end,
-                    self.instead(start, end, " "),
-                )
+                raise Slip("nothing stands between these quotes.", start, end, (start, end, " "))
             return Term(text, field)
         star = text.find("*")
         if star >= 0 and not words(text[star:]) and len(words(text[:star])) == 1:
             beginning = text[:star]
             if len(beginning) < _SHORTEST_PREFIX and not re.fullmatch(r"[A-Z]\*", text):
-                raise self.wrong(
-                    f"a beginning needs {_SHORTEST_PREFIX} letters before its star.",
-                    start,
-                    end,
-                    self.instead(start, end, beginning),
-                )
+                reason = f"a beginning needs {_SHORTEST_PREFIX} letters before its star."
+                raise Slip(reason, start, end, (start, end, beginning))
         if self.shouting and not re.fullmatch(r"[A-Z]\*", text):
             text = text.lower()
         patterns = patterns_of(text)
         if not patterns:
             if quoted or field is not Field.ANY:
-                raise self.wrong(
-                    "there is no word in this.", start, end, self.instead(start, end, " ")
-                )
+                raise Slip("there is no word in this.", start, end, (start, end, " "))
             return None
         optional = not quoted and field is Field.ANY and text.lower() in STOP_WORDS
         return Term(text, field, patterns, optional=optional)
+
+
+def _separator_behind(line: str, at: int) -> int:
+    """Where the next comma or semicolon stands, or the end of the line."""
+    found = _SEPARATOR.search(line, at)
+    return found.start() if found else len(line)
+
+
+def _without_sign(signal: str, start: int, end: int, above: str) -> Slip:
+    reason = f"a floor is written with >, as in {signal}>20."
+    return Slip(reason, start, end, (start, end, f"{signal}>{above}"))
 
 
 def _count(written: str) -> int:

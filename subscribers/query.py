@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from digest.errors import QueryError
-from subscribers.finding import Found, Hit, matches
-from subscribers.grammar import Parsed, read
+from subscribers.finding import Found, Hit, beginnings, is_category, matches
+from subscribers.grammar import Parsed, put, read, rows_of
 from subscribers.lexemes import SIGNALS, STOP_WORDS
 from subscribers.tree import (
     And,
@@ -24,20 +24,24 @@ from subscribers.tree import (
     Node,
     Not,
     Or,
+    Pattern,
     Query,
     Term,
     leaves,
     patterns_of,
     wanted,
 )  # fmt: skip
+from subscribers.words import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
     "SIGNALS", "And", "Field", "Floor", "Found", "Hit", "Line", "Node", "Not", "Or", "Query",
-    "Term", "check", "explain", "format_query", "matches", "parse", "write",
+    "Term", "check", "explain", "format_query", "matches", "mended", "parse", "write",
 ]  # fmt: skip
+_MOST_MENDED: Final = 20
+"""Mistakes of a text that are mended together."""
 
 
 def parse(text: str) -> Query:
@@ -106,24 +110,47 @@ def _spoken(leaf: Node) -> str:
             return _name(leaf)
 
 
+def mended(text: str) -> str:
+    """The text with the first repair of each mistake taken; empty where there is none for one."""
+    for _ in range(_MOST_MENDED):
+        mistakes = check(text)[1]
+        if not mistakes:
+            return text
+        if not mistakes[0].repairs:
+            break
+        rows = rows_of(text)
+        rows[mistakes[0].line - 1] = mistakes[0].repairs[0]
+        text = "\n".join(filter(None, rows))
+    return ""
+
+
 def _impossible(query: Query) -> QueryError | None:
     """The mistake of a query whose every line leaves out what it asks for."""
     found: QueryError | None = None
-    banned = [part for line in query.excludes for part in _banned(line.tree)]
+    everywhere = [(ban, line) for line in query.excludes for ban in _banned(line.tree)]
     for line in query.asks:
-        own = _banned(line.tree)
-        culprit = next((ban for ban in [*own, *banned] if _implied(line.tree, ban)), None)
+        bans = [*((ban, line) for ban in _banned(line.tree)), *everywhere]
+        culprit, where = next(
+            ((ban, at) for ban, at in bans if _implied(line.tree, ban)), (None, line)
+        )
         if culprit is None:
             return None
         if found is None:
             found = QueryError(
-                f"this can find nothing: it asks for {_spoken(culprit)} and leaves it out.",
-                line=line.row,
-                column=line.column,
-                length=len(line.text),
-                repairs=tuple(filter(None, [_without(line.tree, culprit)])),
+                f"this can find nothing: {_contradiction(line, culprit, where)}.",
+                line=where.row,
+                column=where.column,
+                length=len(where.text),
+                repairs=_without(query.text, where, culprit),
             )
     return found
+
+
+def _contradiction(line: Line, culprit: Node, where: Line) -> str:
+    """What is asked for and left out, in words; `where` leaves it out."""
+    if where is line:
+        return f"it asks for {_spoken(culprit)} and leaves it out"
+    return f"it leaves out {_spoken(culprit)} everywhere, and line {line.row} asks for it"
 
 
 def _banned(tree: Node) -> list[Node]:
@@ -152,7 +179,10 @@ def _implied(tree: Node, ban: Node) -> bool:
 
 
 def _contains(term: Term, ban: Term) -> bool:
+    """Whether every paper with the term has what is banned."""
     if not term.field.is_text or not ban.field.is_text:
+        if term.field is Field.CATEGORY and ban.field is Field.CATEGORY:
+            return is_category(ban.text, term.text.removesuffix("*").removesuffix("."))
         return term.field is ban.field and term.text.casefold() == ban.text.casefold()
     if (
         ban.field not in {Field.ANY, term.field}
@@ -162,19 +192,36 @@ def _contains(term: Term, ban: Term) -> bool:
         return False
     size = len(ban.patterns)
     return any(
-        term.patterns[at : at + size] == ban.patterns for at in range(len(term.patterns) - size + 1)
+        all(map(_covers, ban.patterns, term.patterns[at : at + size]))
+        for at in range(len(term.patterns) - size + 1)
     )
 
 
-def _without(tree: Node, culprit: Node) -> str:
-    if not isinstance(tree, And):
-        return ""
-    kept = tuple(
-        part for part in tree.parts if not (isinstance(part, Not) and part.part == culprit)
-    )
-    return (
-        write(kept[0] if len(kept) == 1 else And(kept)) if 0 < len(kept) < len(tree.parts) else ""
-    )
+def _covers(ban: Pattern, asked: Pattern) -> bool:
+    """Whether each word that one pattern finds is found by the other too: RAG by rag and ra*."""
+    if ban == asked:
+        return True
+    match ban.form:
+        case Form.FOLDED:
+            return asked.form is Form.WRITTEN and words(asked.value) == [ban.value]
+        case Form.PREFIX:
+            also = beginnings(asked.value)[1] if asked.form is Form.PREFIX else ()
+            starts = asked.value.casefold().startswith(ban.value)
+            return starts and all(one.startswith(beginnings(ban.value)[1]) for one in also)
+        case _:
+            return False
+
+
+def _without(text: str, where: Line, culprit: Node) -> tuple[str, ...]:
+    """The row of a line that leaves something out, without that; empty where nothing is left."""
+    parts = where.tree.parts if isinstance(where.tree, And) else (where.tree,)
+    kept = tuple(part for part in parts if culprit not in _banned(part))
+    if len(kept) == len(parts):
+        return ()
+    row = rows_of(text)[where.row - 1]
+    start = where.column - 1
+    left = "" if not kept else write(kept[0] if len(kept) == 1 else And(kept))
+    return (put(row, start, start + len(where.text), left),)
 
 
 def format_query(query: Query) -> str:

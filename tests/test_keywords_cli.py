@@ -140,7 +140,7 @@ def test_synonyms_are_offered_with_what_they_add_and_switched_on_by_name() -> No
     sheet = well("keywords", "show", ADA) + "\n[my synonyms]\nMU = machine unlearning\n"
     well("keywords", "edit", ADA, "--file", "-", "--yes", say=sheet)
     said = well("keywords", "synonyms", ADA)
-    assert re.search(r'MU +machine unlearning +1  MU OR "machine unlearning"', said)
+    assert re.search(r'MU +machine unlearning +1\n  then: MU OR "machine unlearning"', said)
     assert well("keywords", "synonyms", ADA, "Machine Unlearning").startswith("MU OR ")
     assert ada().profiles[0].text == 'MU OR "machine unlearning"'
     result = call("keywords", "synonyms", ADA, "--all")

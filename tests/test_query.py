@@ -22,7 +22,7 @@ from digest.papers import Author, Listing, Paper, PaperId, Signals
 from subscribers.finding import Reading, found_in
 from subscribers.names import is_author
 from subscribers.profile import Profile
-from subscribers.query import check, explain, format_query, matches, parse
+from subscribers.query import check, explain, format_query, matches, mended, parse
 
 CORPUS = Path(__file__).parent.parent.parent / "shared" / "corpus"
 PAPER = Paper(
@@ -249,7 +249,21 @@ def test_lines_have_numbers_names_and_places() -> None:
         ("a NOT", 1, 3, 3, "a"),
         ("(" * 21 + "a b" + ")" * 21, 1, 21, 1, "a b"),
         ("diffusion -diffusion", 1, 1, 20, "diffusion"),
-        ("mixture of experts\n-expert", 1, 1, 18, None),
+        ("mixture of experts\n-expert", 2, 1, 7, ""),
+        ("routing -routing, RAG -rag", 1, 1, 16, "routing, RAG -rag"),
+        ("cs.CL\n-category:cs", 2, 1, 12, ""),
+        ("optimization -optim*", 1, 1, 20, "optimization"),
+        (")", 1, 1, 1, ""),
+        ('"', 1, 1, 1, ""),
+        ("^3", 1, 1, 2, ""),
+        ("title:()", 1, 7, 2, ""),
+        ("maps, ^3, routing", 1, 7, 2, "maps, routing"),
+        ("maps, routing), plans", 1, 14, 1, "maps, routing, plans"),
+        ('agents, "bro, upvotes:20', 1, 9, 1, 'agents, "bro", upvotes:20'),
+        ('agents ("bro)', 1, 9, 1, 'agents ("bro")'),
+        ("title:-survey", 1, 1, 7, "-title:survey"),
+        ("plans upvotes<50", 1, 7, 10, "plans"),
+        ("likes>20 stars>many", 1, 1, 8, "upvotes>20 stars>20"),
         ("foo\x00bar", 1, 4, 1, "foo bar"),
         ("foo\ta\x1bb", 1, 6, 1, "foo a b"),
     ],
@@ -264,11 +278,42 @@ def test_a_mistake_has_a_place_and_a_repair(
     assert repair is None or mistake.repairs[0] == repair
 
 
-def test_a_repair_repairs() -> None:
-    for text in ('"foo bar', "(foo", "titel:foo", "upvotes:20", "foo OR", "foo^0", "a*", "x\x01y"):
-        _, mistakes = check(text)
-        for repair in mistakes[0].repairs:
-            parse(repair)
+_SLIPS = st.text(alphabet="abRC \"()-*:^~><.,;|+'1\u03b2\n", max_size=40) | st.lists(
+    st.sampled_from(
+        ["maps", '"', "(", ")", ",", "^3", "titel:", "title:", "upvotes:20", "OR", "NOT", "-", " "]
+    ),
+    max_size=9,
+).map("".join)
+
+
+@given(_SLIPS)
+def test_every_mistake_has_a_repair_that_mends_it_and_keeps_what_was_good(text: str) -> None:
+    query, mistakes = check(text)
+    for mistake in mistakes:
+        assert mistake.repairs
+        for repair in mistake.repairs:
+            rows = text.split("\n")
+            rows[mistake.line - 1] = repair
+            after, left = check("\n".join(rows))
+            impossible = any("can find nothing" in each.reason for each in (mistake, *left))
+            assert impossible or len(left) < len(mistakes)
+            # What follows an opening quote or parenthesis may come to stand inside it.
+            good = {
+                line.tree for line in query.lines if (line.row, line.column) < (mistake.line, 1)
+            }
+            assert impossible or good <= {line.tree for line in after.lines}
+
+
+@given(_SLIPS)
+def test_all_mistakes_can_be_mended_together(text: str) -> None:
+    assert not check(mended(text))[1]
+
+
+def test_one_wrong_piece_spoils_no_other_of_its_line() -> None:
+    query, mistakes = check('agents, "bro, upvotes:20, plan) x; maps, author:')
+    assert [line.text for line in query.lines] == ["agents", "maps"]
+    assert [mistake.column for mistake in mistakes] == [9, 15, 31, 42]
+    assert mended(query.text) == 'agents, "bro", upvotes>20, plan x; maps, author'
 
 
 def test_too_many_lines_are_refused_at_the_first_that_is_too_many() -> None:
@@ -298,7 +343,7 @@ def test_good_lines_are_read_beside_bad_ones() -> None:
 def test_hostile_input_is_refused_or_read_in_milliseconds(text: str) -> None:
     began = time.process_time()
     query, mistakes = check(text)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 2
     if not mistakes:
         explain(query)
         parse(format_query(query))

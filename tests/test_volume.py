@@ -303,16 +303,24 @@ def test_keywords_are_tried_for_machines() -> None:
 
 
 @pytest.mark.usefixtures("house")
-def test_a_mistake_is_underlined_and_repaired_and_the_rest_is_answered() -> None:
-    result = call("keywords", "test", 'unlearning\nzebra "fish')
+def test_mistakes_are_underlined_and_repaired_each_and_together() -> None:
+    result = call("keywords", "test", 'unlearning\nzebra "fish, upvotes:20')
     assert result.exit_code == 2
-    assert result.stdout.startswith(
+    assert result.stdout == (
         "Line 2, column 7: this quote is never closed.\n"
-        '  zebra "fish\n'
+        '  zebra "fish, upvotes:20\n'
         "        ^\n"
-        '  try: zebra "fish"\n'
+        '  try: zebra "fish", upvotes:20\n'
+        '  try: zebra "fish, upvotes:20"\n'
+        "  try: zebra fish, upvotes:20\n"
+        "Line 2, column 14: a floor is written with >, as in upvotes>20.\n"
+        '  zebra "fish, upvotes:20\n'
+        "               ^^^^^^^^^^\n"
+        '  try: zebra "fish, upvotes>20\n'
+        "All mended:\n"
+        "  unlearning\n"
+        '  zebra "fish", upvotes>20\n'
     )
-    assert "Counted without line 2." in result.stdout
 
 
 @pytest.mark.usefixtures("house")

@@ -15,7 +15,7 @@ from digest.cli.keywords import app, recent_papers
 from digest.cli.liking import read_papers
 from digest.cli.options import Address
 from digest.cli.readers import Limit, Shape, keywords_read, reader_at
-from digest.cli.terminal import table
+from digest.cli.terminal import columns, table
 from digest.errors import Conflict, NotFound
 from subscribers.profile import DEFAULT_LIMIT, Order, Profile, called
 
@@ -227,13 +227,14 @@ def synonyms(
         recent = recent_papers(house, LOOK_BACK)
         muted = muted_lines(reader.muted_words, reader.muted_authors)
         rows = [
-            (line.text, one.name, f"{one.adds:,}", one.text)
+            ((line.text, f"then: {one.text}"), one.name, f"{one.adds:,}")
             for profile in reader.profiles
             for line in volume(profile, recent, names_known, muted=muted).lines
             for one in line.synonyms
         ]
     if rows:
-        table(("line", "other name", "would add", "the line is then"), rows, right=("would add",))
+        heads = ("line", "other name", "would add")
+        table(heads, rows, right=("would add",), width=columns())
     else:
         typer.echo(f"No other name would have added a paper in the last {LOOK_BACK} days.")
 

@@ -12,7 +12,7 @@ import typer
 from digest.cli.environment import settings
 from digest.cli.examples import example
 from digest.cli.options import AsJson
-from digest.cli.terminal import bars, table
+from digest.cli.terminal import bars, columns, table
 from digest.tex import in_unicode
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def try_out(
     else:
         for line in told(answer, recent):
             typer.echo(line)
-        if answer.lines or not answer.mistakes:  # else nothing was asked that can be answered
+        if not answer.mistakes:
             show_lines(answer)
             show_best(answer, recent)
             for line in scored(answer, recent) if explained else ():
@@ -85,14 +85,18 @@ def recent_papers(house: App, days: int) -> Recent:
 
 
 def told(answer: Volume, recent: Recent) -> Iterator[str]:
-    """The mistakes, what the text means, how much it brings, and a bar for each day."""
+    """The mistakes; else what the text means, how much it brings, and a bar for each day."""
     from digest.phrases import day_words
     from digest.volume import detail, headline
-    from subscribers.query import check, explain
+    from subscribers.query import check, explain, mended
 
-    for mistake in answer.mistakes:
-        yield from shown(answer.text, mistake)
-    if answer.mistakes and not answer.lines:
+    if answer.mistakes:
+        for mistake in answer.mistakes:
+            yield from shown(answer.text, mistake)
+        together = mended(answer.text) if len(answer.mistakes) > 1 else ""
+        if together:
+            yield "All mended:"
+            yield from (f"  {row}" for row in together.split("\n"))
         return
     if not recent.papers:
         yield explain(check(answer.text)[0])
@@ -113,7 +117,9 @@ def told(answer: Volume, recent: Recent) -> Iterator[str]:
 
 def shown(text: str, mistake: QueryError) -> Iterator[str]:
     """A mistake in the line it stands in, underlined, with what it may have been meant to be."""
-    rows = text.splitlines() or [""]
+    from subscribers.grammar import rows_of
+
+    rows = rows_of(text)
     row = rows[min(mistake.line, len(rows)) - 1]
     start = max(0, mistake.column - 30)
     cut = "".join(c if c.isprintable() else " " for c in row[start : start + 70])
@@ -121,7 +127,7 @@ def shown(text: str, mistake: QueryError) -> Iterator[str]:
     yield f"  {cut}"
     yield f"  {' ' * (mistake.column - 1 - start)}{'^' * min(mistake.length, 70)}"[:72]
     for repair in mistake.repairs:
-        yield f"  try: {repair}"[:200]
+        yield f"  try: {repair or 'without this line'}"[:200]
 
 
 def show_lines(answer: Volume) -> None:
@@ -131,18 +137,18 @@ def show_lines(answer: Volume) -> None:
     if answer.lines:
         typer.echo("")
         rows = [
-            (line.text, f"{line.papers:,}", f"{line.alone:,}", remark(line, answer))
+            ((line.text, remark(line, answer)), f"{line.papers:,}", f"{line.alone:,}")
             for line in answer.lines
         ]
         numbers = ("papers", "only here")
-        table(("line", "papers", "only here", ""), rows, right=numbers)
+        table(("line", "papers", "only here"), rows, right=numbers, width=columns())
     if answer.left_out:
         typer.echo("")
         rows_out = [
             (cut.text, f"line {cut.line}" if cut.line else "everything", f"{cut.papers:,}")
             for cut in answer.left_out
         ]
-        table(("left out by", "from", "papers"), rows_out, right=("papers",))
+        table(("left out by", "from", "papers"), rows_out, right=("papers",), width=columns())
 
 
 def show_best(answer: Volume, recent: Recent) -> None:
@@ -154,10 +160,14 @@ def show_best(answer: Volume, recent: Recent) -> None:
     typer.echo("")
     papers = {paper.number: paper for paper in recent.papers}
     rows = [
-        (f"{place}.", in_unicode(papers[one.paper].title), f"{one.score:.2f}", because(one.reasons))
+        (
+            f"{place}.",
+            (in_unicode(papers[one.paper].title), because(one.reasons)),
+            f"{one.score:.2f}",
+        )
         for place, one in enumerate(answer.best, start=1)
     ]
-    table(("", "best", "score", "because of"), rows, right=("", "score"))
+    table(("", "best, and what brought it", "score"), rows, right=("", "score"), width=columns())
 
 
 def scored(answer: Volume, recent: Recent) -> Iterator[str]:

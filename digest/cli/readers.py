@@ -283,19 +283,21 @@ def interests(keywords: Sequence[str], limit: int) -> tuple[Profile, ...]:
 
 
 def keywords_read(text: str) -> str:
-    """The text, if it can be read; raises QueryError that names it."""
-    from subscribers.query import parse
+    """The text, if it can be read; raises QueryError that names it, and every mistake in it."""
+    from subscribers.query import check, mended
 
-    try:
-        parse(text)
-    except QueryError as error:
+    mistakes = check(text)[1]
+    if mistakes:
+        first, *more = mistakes
+        others = "".join(f" Line {one.line}, column {one.column}: {one.reason}" for one in more)
+        together = mended(text) if more else ""
         raise QueryError(
-            f"{error.reason.rstrip('.')} in {text!r:.80}.",
-            line=error.line,
-            column=error.column,
-            length=error.length,
-            repairs=error.repairs,
-        ) from error
+            f"{first.reason.rstrip('.')} in {text!r:.80}.{others}",
+            line=first.line,
+            column=first.column,
+            length=first.length,
+            repairs=(together,) if together else first.repairs,
+        )
     return text
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
@@ -12,40 +13,53 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import TextIO
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import Progress, TaskID
 
-_WIDE = 240
+_WIDE: Final = 240
 """Columns of a table that goes into a file or a pipe: nothing there has an edge."""
+_READABLE: Final = 100
+"""Columns beyond which sentences are hard to read."""
+
+Cell = str | tuple[str, str]
+"""What stands in a table: a text, or a text with another below it, indented."""
 
 
-def console(stream: TextIO | None = None) -> Console:
-    """A console on that stream (standard output if none), as wide as the table if no terminal."""
+def console(stream: TextIO | None = None, width: int = _WIDE) -> Console:
+    """A console on that stream (standard output if none), so wide if it is no terminal."""
     from rich.console import Console
 
     file = stream or sys.stdout
-    width = None if file.isatty() else _WIDE
-    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+    columns = None if file.isatty() else width
+    return Console(file=file, width=columns, highlight=False, markup=False, emoji=False)
+
+
+def columns() -> int:
+    """As many as people read in one line here: those of the terminal, 80 where there is none."""
+    return max(40, min(shutil.get_terminal_size((80, 24)).columns, _READABLE))
 
 
 def table(
     heads: Sequence[str],
-    rows: Iterable[Sequence[str]],
+    rows: Iterable[Sequence[Cell]],
     *,
     right: Iterable[str] = (),
     stream: TextIO | None = None,
+    width: int = _WIDE,
 ) -> None:
-    """Print rows under their heads, the columns named in `right` with their ends aligned."""
+    """Print rows under their heads, the columns named in `right` with their ends aligned.
+
+    `width` is for where there is no terminal; a terminal has its own.
+    """
     from rich.table import Table
-    from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     numbers = set(right)
     for head in heads:
         grid.add_column(head, justify="right" if head in numbers else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*map(Text, row))
-    target = console(stream)
+        grid.add_row(*map(_cell, row))
+    target = console(stream, width)
     if target.is_terminal:
         target.print(grid)
         return
@@ -53,6 +67,17 @@ def table(
         target.print(grid)
     for line in capture.get().splitlines():
         target.file.write(line.rstrip() + "\n")
+
+
+def _cell(cell: Cell) -> RenderableType:
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    if isinstance(cell, str):
+        return Text(cell)
+    above, below = cell
+    return Group(Text(above), Padding(Text(below), (0, 0, 0, 2))) if below else Text(above)
 
 
 class Steps:
