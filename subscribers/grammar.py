@@ -79,8 +79,13 @@ def read(text: str) -> list[Parsed]:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What stands between two separators of a line (columns from 0), read."""
+    """What stands between two separators of a line, read (columns from 0).
 
+    `first` and `last` reach to the separators; `start` and `end` are where it says something.
+    """
+
+    first: int
+    last: int
     start: int
     end: int
     tree: Node | None = None
@@ -97,11 +102,17 @@ def _pieces_of(line: str) -> list[_Piece]:
         reason = (
             f"this line is {whole:,} characters long; the most is {MAX_LINE:,}: make it several."
         )
-        return [_Piece(0, whole, slip=Slip(reason, MAX_LINE, MAX_LINE + 1))]
+        return [_Piece(0, whole, 0, whole, slip=Slip(reason, MAX_LINE, MAX_LINE + 1))]
     if control := _CONTROL.search(line):
         edit = (0, whole, _CONTROL.sub(" ", line))
         return [
-            _Piece(0, whole, slip=Slip("a control character stands here.", *control.span(), edit))
+            _Piece(
+                0,
+                whole,
+                0,
+                whole,
+                slip=Slip("a control character stands here.", *control.span(), edit),
+            )
         ]
     return _Reader(line).pieces()
 
@@ -130,13 +141,13 @@ def _repairs(line: str, piece: _Piece, slip: Slip) -> tuple[str, ...]:
     found: dict[str, None] = {}
     is_empty = not slip.edits
     for edit in slip.edits:
-        end = max(piece.end, edit[1])
-        mended = _mended(_edited(line[piece.start : end], edit, -piece.start))
+        first, last = min(piece.first, edit[0]), max(piece.last, edit[1])
+        mended = _mended(_edited(line[first:last], edit, -first))
         is_empty |= not mended
         if mended:
-            found[put(line, piece.start, end, mended)] = None
+            found[put(line, first, last, mended)] = None
     if is_empty:
-        found[put(line, piece.start, piece.end, "")] = None
+        found[put(line, piece.first, piece.last, "")] = None
     return tuple(found)
 
 
@@ -150,7 +161,7 @@ def _mended(text: str) -> str:
         if wrong.slip.edits:
             text = _edited(text, wrong.slip.edits[0])
         else:
-            text = put(text, wrong.start, wrong.end, "")
+            text = put(text, wrong.first, wrong.last, "")
     return ""
 
 
@@ -168,6 +179,8 @@ def put(line: str, start: int, end: int, piece: str) -> str:
             behind = behind[1:].lstrip()
         else:
             before = before.rstrip().rstrip(SEPARATORS)
+    if before.endswith(tuple(SEPARATORS)):
+        before += " "
     return f"{before}{piece}{behind}".strip()
 
 
@@ -180,9 +193,10 @@ class _Reader(Lexer):
 
     def pieces(self) -> list[_Piece]:
         """What stands between this line's separators."""
-        return [self._piece(group) for group in _split(self.lexemes()) if group]
+        groups = _split(self.lexemes(), len(self.line))
+        return [self._piece(*group) for group in groups if group[0]]
 
-    def _piece(self, group: list[Lexeme]) -> _Piece:
+    def _piece(self, group: list[Lexeme], first: int, last: int) -> _Piece:
         start, end = group[0].start, group[-1].end
         slip = next((lexeme.slip for lexeme in group if lexeme.slip is not None), None)
         tree = None
@@ -196,9 +210,9 @@ class _Reader(Lexer):
             except Slip as found:
                 slip = found
         if slip is not None:
-            return _Piece(start, max(end, slip.end), slip=slip)
+            return _Piece(first, last, start, max(end, slip.end), slip=slip)
         terms = sum(lexeme.node is not None for lexeme in group)
-        return _Piece(start, end, tree, terms if tree is not None else 0)
+        return _Piece(first, last, start, end, tree, terms if tree is not None else 0)
 
     def _either(self, rest: list[Lexeme], *, grouped: bool = False) -> Node | None:
         """Alternatives, up to the end or the closing parenthesis; `rest` is reversed."""
@@ -313,17 +327,19 @@ def _is_bare(part: Node) -> bool:
     return isinstance(part, Term) and part.field is Field.ANY and not part.near
 
 
-def _split(lexemes: list[Lexeme]) -> list[list[Lexeme]]:
-    """Cut at the separators that stand outside parentheses."""
-    groups: list[list[Lexeme]] = [[]]
-    depth = 0
+def _split(lexemes: list[Lexeme], length: int) -> list[tuple[list[Lexeme], int, int]]:
+    """What stands between separators outside parentheses, and the columns from one to the next."""
+    groups: list[tuple[list[Lexeme], int, int]] = []
+    group: list[Lexeme] = []
+    depth = first = 0
     for lexeme in lexemes:
         depth = max(0, depth + {"open": 1, "close": -1}.get(lexeme.kind, 0))
         if lexeme.kind == "separator" and not depth:
-            groups.append([])
+            groups.append((group, first, lexeme.start))
+            group, first = [], lexeme.end
         else:
-            groups[-1].append(lexeme)
-    return groups
+            group.append(lexeme)
+    return [*groups, (group, first, length)]
 
 
 def _conjunction(found: list[Node]) -> Node | None:

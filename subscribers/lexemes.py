@@ -54,7 +54,7 @@ _LEXEME: Final = re.compile(
     | (?P<floor>(?P<signal>[A-Za-z]+)\s*(?P<than>>=?|<=?|=|\u2265|\u2264)\s*(?P<count>{_COUNT})?)
     | (?P<minus>[-!\u2010-\u2015\u2212](?=["\u201c\u201d\u201e\u00ab(]|[^\W_]|[$\\]|\.[A-Za-z]))
     | (?P<plus>\+(?=["\u201c(]|[^\W_]))
-    | (?P<pipe>\|\|?|&&?(?=\s|$))
+    | (?P<pipe>\|\|?|&&?(?=[\s,;\uff0c\u3001\uff1b)|]|$))
     | (?P<field>[A-Za-z_]+)(?P<colon>:\s*)(?=[^\s,;\uff0c\u3001\uff1b)])
     | (?P<word>[^\s,;\uff0c\u3001\uff1b()"\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02^|]+)
     """,
@@ -124,8 +124,8 @@ class Lexer:
             try:
                 lexeme, at = self._next(at)
             except Slip as slip:
-                text = self.line[slip.start : slip.end]
-                lexeme, at = Lexeme("slip", text, slip.start, slip.end, slip=slip), slip.end
+                text = self.line[at : slip.end]
+                lexeme, at = Lexeme("slip", text, at, slip.end, slip=slip), slip.end
             if lexeme is not None:
                 found.append(lexeme)
         return found

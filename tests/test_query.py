@@ -257,6 +257,7 @@ def test_lines_have_numbers_names_and_places() -> None:
         ('"', 1, 1, 1, ""),
         ("^3", 1, 1, 2, ""),
         ("title:()", 1, 7, 2, ""),
+        ('title:"', 1, 7, 1, ""),
         ("maps, ^3, routing", 1, 7, 2, "maps, routing"),
         ("maps, routing), plans", 1, 14, 1, "maps, routing, plans"),
         ('agents, "bro, upvotes:20', 1, 9, 1, 'agents, "bro", upvotes:20'),
