@@ -17,7 +17,7 @@ _UNEVEN: Final = re.compile(
     "\u2100-\u214f\u2190-\u22ff]"
 )
 """Characters that may be no column wide, or two; the others surely are one."""
-_BLANKS: Final = re.compile(r"^ |  |[\t\n\r]| $")
+_BLANKS: Final = re.compile(r"[ \t\n\r]+")
 _NO_BEGINNING: Final = frozenset(
     "、。，．：；？！）］｝」』】〉》〕％ー々ぁぃぅぇぉっゃゅょァィゥェォッャュョ"
 )
@@ -40,12 +40,13 @@ def wrapped(text: str, indent: int = 0, first: str = "") -> str:
     It breaks at blanks, and between characters where a script has none. Words longer than a
     line, links above all, stay whole.
     """
-    if _BLANKS.search(text):
-        text = " ".join(filter(None, re.split(r"[ \t\n\r]+", text)))
+    plain = text.replace(_NBSP, "_")
+    if "  " in text or not plain.isprintable() or text.strip(" ") != text:
+        text = " ".join(filter(None, _BLANKS.split(text)))
     if not text:
         return ""
     blank = " " * indent
-    if _UNEVEN.search(text) or not first.isascii():
+    if (not plain.isascii() and _UNEVEN.search(text)) or not first.isascii():
         return _wrapped_wide(text, blank, first or blank)
     lines, line, room = [], first or blank, WIDTH - len(first or blank)
     at, end = 0, len(text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -183,18 +184,19 @@ def plan(
     layouts = [profile.layout or reader.layout for profile in reader.profiles]
     for name, picks in order.items():
         spots = []
-        for pick in picks:
-            number += 1
+        for number, pick in enumerate(picks, number + 1):  # noqa: B020 -- counted on
             layout = layouts[pick.profile] if pick.profile < len(layouts) else reader.layout
-            if layout is Layout.FULL:
+            if layout is _FULL:
                 full += 1
                 if full > fit.full:
-                    layout = Layout.COMPACT
+                    layout = _COMPACT
             spots.append((pick, number, layout, places[pick.paper]))
         interests.append(Interest(name, spots))
     return interests
 
 
+_FULL: Final = Layout.FULL
+_COMPACT: Final = Layout.COMPACT
 _LINE: Final = attrgetter("profile", "line")
 _SCORE: Final = attrgetter("score")
 
@@ -219,29 +221,30 @@ def words(
 ) -> Digest:
     """Everything a digest says but its cards; `first` is the title of its first paper."""
     say = language(reader.language)
-    local = selection.until.astimezone(ZoneInfo(reader.schedule.zone))
-    day = local.date()
+    when = _when(selection.since, selection.until, reader.schedule.zone, say)
     sizes = [(interest.name, len(interest.spots)) for interest in interests]
-    count = sum(size for _, size in sizes)
+    count = sum([size for _, size in sizes])
     left = max(selection.matched, len(selection.picks)) - count
     weekly = reader.schedule.cadence is Cadence.WEEKLY and selection.kind != "welcome"
     return Digest(
         kind=selection.kind,
         language=say.code,
-        subject=_subject(reader, selection, sizes, first, day, weekly=weekly),
+        subject=_subject(reader, selection, sizes, first, when, weekly=weekly),
         preheader=_preheader(first, count, say),
         headline=_headline(selection, count, say, weekly=weekly),
-        lead=_lead(reader, selection, sizes, say),
-        day_short=say.day(day, MASTHEAD),
-        day_long=say.day(day, FULL).replace(NBSP, " "),
+        lead=_lead(reader, selection, sizes, when, say),
+        day_short=when.masthead,
+        day_long=when.long,
         groups=tuple(
-            Group(
-                name,
-                first_upper(name),
-                say.count("{number}~paper", "{number}~papers", size),
-                size,
-            )
-            for name, size in sizes
+            [
+                Group(
+                    name,
+                    first_upper(name),
+                    say.count("{number}~paper", "{number}~papers", size),
+                    size,
+                )
+                for name, size in sizes
+            ]
         ),
         incomplete=tuple(_incomplete(sentence, say) for sentence in selection.incomplete),
         note=selection.note,
@@ -250,6 +253,29 @@ def words(
         else "",
         because=because(reader),
         thanks=say.say(ARXIV_THANKS) if from_arxiv else "",
+    )
+
+
+class _When(NamedTuple):
+    """A digest's day and window in words: the same for all readers of one clock and language."""
+
+    day: date
+    short: str
+    masthead: str
+    long: str
+    span: str
+
+
+@lru_cache(maxsize=1024)
+def _when(since: datetime | None, until: datetime, zone: str, say: Language) -> _When:
+    clock = ZoneInfo(zone)
+    day = until.astimezone(clock).date()
+    return _When(
+        day,
+        say.day(day, SHORT),
+        say.day(day, MASTHEAD),
+        say.day(day, FULL).replace(NBSP, " "),
+        since_words(since, until, clock, say) if since else say.say("in the last seven days"),
     )
 
 
@@ -266,18 +292,18 @@ def _subject(
     selection: Selection,
     sizes: Sequence[tuple[str, int]],
     first: str,
-    day: date,
+    when: _When,
     *,
     weekly: bool,
 ) -> str:
     say = language(reader.language)
-    count = sum(size for _, size in sizes)
-    when = say.day(day, SHORT)
+    count = sum([size for _, size in sizes])
+    ends = when.short
     if weekly and count and selection.since:
         since = selection.since.astimezone(ZoneInfo(reader.schedule.zone)).date()
-        when = period_words(max(since + _DAY, day - 6 * _DAY), day, say)
+        ends = period_words(max(since + _DAY, when.day - 6 * _DAY), when.day, say)
     head = "[Test] " if selection.kind == "test" else ""
-    room = SUBJECT_WIDTH - len(head) - len(when) - 3
+    room = SUBJECT_WIDTH - len(head) - len(ends) - 3
     if not count:
         body = say.say(
             "Nothing new today ({number} looked at)", number=say.number(selection.looked_at)
@@ -300,7 +326,7 @@ def _subject(
         start = say.say("{number} new: ", number=count)
         rest = room - len(start)
         body = start + (clip(first, rest) if count == 1 else _names(sizes, rest, say))
-    return f"{head}{clip(body, room)} · {when}".replace(NBSP, " ")
+    return f"{head}{clip(body, room)} · {ends}".replace(NBSP, " ")
 
 
 def _names(
@@ -343,14 +369,13 @@ def _lead(
     reader: Subscriber,
     selection: Selection,
     sizes: Sequence[tuple[str, int]],
+    when: _When,
     say: Language,
 ) -> str:
     if selection.kind == "welcome":
         return _welcome(reader, selection, sizes, say)
     listed = say.say(
-        "{number} listed {span}",
-        number=say.number(selection.looked_at),
-        span=_span(reader, selection, say),
+        "{number} listed {span}", number=say.number(selection.looked_at), span=when.span
     )
     if selection.top_ten:
         return say.say("The most noticed, out of {listed}.", listed=listed)
@@ -387,12 +412,6 @@ def _welcome(
         cadence=cadence_words(reader.schedule, say),
     )
     return f"{papers} {when} " + say.say("Reply if something is odd: a person reads it.")
-
-
-def _span(reader: Subscriber, selection: Selection, say: Language) -> str:
-    if selection.since is None:
-        return say.say("in the last seven days")
-    return since_words(selection.since, selection.until, ZoneInfo(reader.schedule.zone), say)
 
 
 def because(reader: Subscriber) -> str:

@@ -9,9 +9,7 @@ foot, links, numbers) are slots of stencils. The result says byte for byte, once
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
-
-from markupsafe import escape
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from digest.cards import View, card
 from digest.columns import squeezed
@@ -21,9 +19,8 @@ from digest.mail import quoted_printable
 from digest.render import BUDGET, DigestLinks, card_values
 from digest.selection import packed, reasons_of
 from digest.templating.sandbox import Sandbox, run, slot
-from digest.templating.stencil import NUMBER, Stencil, fillings, only_prints, stencil
+from digest.templating.stencil import NUMBER, Stencil, Stencils, fillings, only_prints
 from digest.tex import typeset
-from subscribers.profile import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,19 +29,23 @@ if TYPE_CHECKING:
     from digest.papers import Paper
     from digest.render import Renderer
     from digest.selection import Selection
+    from subscribers.profile import Layout
     from subscribers.subscriber import Subscriber
 
 CARDS_KEPT: Final = 16_384
 """Cards in memory, about 4 kB each."""
 _GAP: Final = b"\r\n\r\n"
 _NUMBERS: Final = tuple(b"%d=\r\n" % number for number in range(10_000))
+_WIDTHS: Final = tuple(len(str(number)) for number in range(10_000))
 
-# The slots of a card.
-_CARD: Final = ("number", "save_url", "not_url", "either_url")
+# The slots of a card: its number in the mail, its place among the picks, where feedback goes.
+_PLACE: Final = 1
+_FEEDBACK: Final = 2
+_LINKS_OF_CARD: Final = ("save_url", "not_url", "either_url")
 # The slots of a mail: what nearly every reader has another of. The rest names its frame.
 _SAID: Final = ("subject", "preheader", "lead", "rest", "because")
-_LINKS: Final = ("manage", "pause", "unsubscribe", "browser")
-_BOTH_LINKS: Final = (1, 2)
+_LINKS: Final = ("manage", "pause", "unsubscribe", "browser", "unsubscribe_mailto", "feedback")
+_WORD: Final = len(_SAID) + len(_LINKS) - 1
 
 
 class Body(NamedTuple):
@@ -59,23 +60,30 @@ class Body(NamedTuple):
     size: int
 
 
-class Fragment(NamedTuple):
-    """One card, encoded: bytes, and numbers of slots between them; `size` counts its HTML."""
+class _Card(NamedTuple):
+    """One card, encoded, its slots open; the last three count the slots of its HTML."""
 
-    html: tuple[bytes | int, ...]
-    text: tuple[bytes | int, ...]
+    html: Stencil
+    text: Stencil
     size: int
-    open: tuple[int, ...]
-    """The slots of its HTML."""
+    numbers: int
+    places: int
+    links: int
+
+
+class _Feedback(NamedTuple):
+    """Where feedback goes, as it stands in HTML and in text, and its size in HTML."""
+
+    html: bytes
+    text: bytes
+    size: int
 
 
 class _Frame(NamedTuple):
-    """What stands around the cards of one shape of mail."""
+    """What stands around the cards of one shape of mail: top and bottom, lead and foot."""
 
-    top: Stencil
-    bottom: Stencil
-    lead: Stencil
-    foot: Stencil
+    html: Stencils
+    text: Stencils
 
 
 class _Heading(NamedTuple):
@@ -120,8 +128,10 @@ class Fragments:
         while True:
             interests = plan(reader, selection, self._papers, fit)
             body = self._joined(reader, selection, links, interests, fit)
+            if body.size <= BUDGET:
+                return body
             papers = sum(len(interest.spots) for interest in interests)
-            if body.size <= BUDGET or (papers <= 1 and not fit.full):
+            if papers <= 1 and not fit.full:
                 return body
             fit = fit.tighter(body.size, BUDGET, papers)
 
@@ -139,7 +149,7 @@ class Fragments:
         interests: list[Interest],
         fit: Fit,
     ) -> Body:
-        shown = [pick.paper for interest in interests for pick, *_ in interest.spots]
+        shown = [spot[0].paper for interest in interests for spot in interest.spots]
         said = words(
             reader,
             selection,
@@ -150,32 +160,30 @@ class Fragments:
         values = (
             *(said.subject, said.preheader, said.lead, said.rest, said.because),
             *(links.manage, links.pause, links.unsubscribe, links.browser),
+            *(links.unsubscribe_mailto, links.feedback),
         )
         frame = self._frame(
             *(said.language, said.kind, said.headline, said.day_short, said.day_long),
             *(said.note, said.thanks, said.incomplete, links.home, tuple(map(bool, values))),
         )
         in_html, in_text = fillings(values)
-        feedback = _Feedback(links.feedback)
+        (top, bottom), size = frame.html.fill(in_html)
+        (lead, foot), _ = frame.text.fill(in_text)
+        feedback = _Feedback(in_html.quoted[_WORD], in_text.quoted[_WORD], in_html.sizes[_WORD])
         view = View(reader.language, reader.summaries, reader.figures, fit.summary_width)
-        html: list[bytes] = []
-        texts: list[bytes] = []
-        size = frame.top.fill(in_html, html)
-        frame.lead.fill(in_text, texts)
+        html, texts = [top], [lead]
         for group, interest in zip(said.groups, interests, strict=True):
             heading = self._heading(
                 said.language, group.heading, group.name, group.count, group.number
             )
             html.append(heading.html)
-            texts += (_GAP, heading.text) if texts else (heading.text,)
+            texts.append(heading.text)
             size += heading.size + self._cards(interest, view, feedback, html, texts)
             html.append(heading.close)
-        size += frame.bottom.fill(in_html, html)
-        if frame.foot.pieces:
-            texts.append(_GAP)
-            frame.foot.fill(in_text, texts)
-        texts.append(b"\r\n")
-        return Body(said.subject, b"".join(html), b"".join(texts), size)
+        html.append(bottom)
+        texts.append(foot)
+        text = b"%b\r\n" % _GAP.join(filter(None, texts))
+        return Body(said.subject, b"".join(html), text, size)
 
     def _cards(
         self,
@@ -186,34 +194,28 @@ class Fragments:
         texts: list[bytes],
     ) -> int:
         """Add the cards of one interest; gives back the size of their HTML."""
-        size, is_first, has_feedback = 0, True, feedback.is_there
-        card_of = self._card
+        total, is_first, has_feedback = 0, True, feedback.size > 0
+        card_of, (to_html, to_text, length) = self._card, feedback
         for pick, number, layout, place in interest.spots:
-            fragment = card_of(
+            one = card_of(
                 pick.paper,
                 pick.packed or packed(pick.reasons),
                 pick.interests,
                 layout,
                 view,
                 is_first,
-                1 if number == 1 else len(str(number)) + 1,
+                _WIDTHS[number] if number > 1 else 0,
                 has_feedback,
             )
             is_first = False
-            slots = feedback.slots(number, place) if has_feedback else (_NUMBERS[number],)
-            if fragment.open:
-                html += [slots[one] if isinstance(one, int) else one for one in fragment.html]
-                if fragment.open == _BOTH_LINKS:
-                    size += feedback.links_size + 2 * len(str(place))
-                else:
-                    size += sum(feedback.size(one, slots) for one in fragment.open)
-            else:
-                html += cast("tuple[bytes, ...]", fragment.html)
-            if fragment.text:
-                texts.append(_GAP)
-                texts += [slots[one] if isinstance(one, int) else one for one in fragment.text]
-            size += fragment.size
-        return size
+            at = _NUMBERS[number], _NUMBERS[place]
+            html.append(one.html.fill((*at, to_html)))
+            texts.append(one.text.fill((*at, to_text)))
+            total += one.size
+            if one.html.slots:
+                digits = one.numbers * _WIDTHS[number] + one.places * _WIDTHS[place]
+                total += digits + one.links * length
+        return total
 
     def _rendered_card(  # noqa: PLR0917 -- everything a card depends on
         self,
@@ -225,25 +227,29 @@ class Fragments:
         is_first: bool,  # noqa: FBT001
         digits: int,
         has_feedback: bool,  # noqa: FBT001
-    ) -> Fragment:
-        """A card with its slots open.
-
-        `digits` is 1 for the first paper of a mail, else one more than its number has digits.
-        """
-        first = digits == 1
-        width = 1 if first else digits - 1
+    ) -> _Card:
+        """A card with its slots open; its number has so many `digits`, 0 for a mail's first."""
         shown = card(
-            self._papers[number], reasons_of(reasons), names[1:], layout, view, 1 if first else 2, 0
+            self._papers[number],
+            reasons_of(reasons),
+            names[1:],
+            layout,
+            view,
+            2 if digits else 1,
+            0,
         )
-        values = card_values(shown, "", self._renderer.brand, is_first=is_first)
-        values["number"] = NUMBER * width
-        if has_feedback and layout is Layout.FULL:
-            values |= {name: slot(at) for at, name in enumerate(_CARD) if at}
+        values = card_values(
+            shown,
+            slot(_FEEDBACK) if has_feedback else "",
+            self._renderer.brand,
+            is_first=is_first,
+            number=NUMBER * (digits or 1),
+            place=slot(_PLACE),
+        )
         common = {**self._renderer.common(view.language), "one": values}
-        html = stencil(self._compiled.cards[layout], common, len(_CARD), html=True)
-        text = stencil(self._compiled.texts[layout], common, len(_CARD), html=False)
-        slots = tuple(one for one in html.pieces if isinstance(one, int))
-        return Fragment(tuple(html.pieces), tuple(text.pieces), html.size, slots)
+        html = Stencil(run(self._compiled.cards[layout], common))
+        text = Stencil(squeezed(run(self._compiled.texts[layout], common)))
+        return _Card(html, text, html.size, *(html.slots.count(one) for one in range(3)))
 
     def _rendered_frame(  # noqa: PLR0917 -- everything a frame depends on
         self,
@@ -285,10 +291,8 @@ class Fragments:
         }
         parts, count = self._compiled, len(values)
         return _Frame(
-            top=stencil(parts.top, common, count, html=True),
-            bottom=stencil(parts.bottom, common, count, html=True),
-            lead=stencil(parts.texts["lead"], common, count, html=False),
-            foot=stencil(parts.texts["foot"], common, count, html=False),
+            Stencils((parts.top, parts.bottom), common, count, html=True),
+            Stencils((parts.texts["lead"], parts.texts["foot"]), common, count, html=False),
         )
 
     def _rendered_heading(
@@ -304,34 +308,6 @@ class Fragments:
         )
 
 
-class _Feedback:
-    """What stands in the slots of cards: numbers, and links made of one beginning."""
-
-    def __init__(self, url: str) -> None:
-        self.is_there = bool(url)
-        self._start = quoted_printable(url)
-        self._length = len(str(escape(url)))
-        self.links_size = 2 * self._length + len("?p=&amp;do=save?p=&amp;do=not")
-        """Bytes of the two links of a card, but for the place in them."""
-
-    def slots(self, number: int, place: int) -> tuple[bytes, ...]:
-        """The slots of one card, quoted; in HTML an ampersand is &amp;, and in text none stands."""
-        start, at = self._start, b"?p=3D%d" % place
-        return (
-            _NUMBERS[number],
-            b"%b%b&amp;do=3Dsave=\r\n" % (start, at),
-            b"%b%b&amp;do=3Dnot=\r\n" % (start, at),
-            b"%b%b=\r\n" % (start, at),
-        )
-
-    def size(self, which: int, slots: tuple[bytes, ...]) -> int:
-        """How many bytes a slot has in HTML, decoded."""
-        if not which:
-            return len(slots[0]) - 3
-        rest = len(slots[which]) - len(self._start) - len("=\r\n")
-        return self._length + rest - 2 * slots[which].count(b"=3D", len(self._start))
-
-
 def _only_print(renderer: Renderer) -> bool:
     """Whether every part does no more with slots than print them."""
     sandbox = Sandbox(html=True)
@@ -342,7 +318,7 @@ def _only_print(renderer: Renderer) -> bool:
         elif name == "interest":
             continue  # rendered anew for every name and count
         else:
-            prints = only_prints(tree, _CARD, unfiltered=_CARD[1:])
+            prints = only_prints(tree, {"number", *_LINKS_OF_CARD}, unfiltered=_LINKS_OF_CARD)
         if not prints:
             return False
     return True

@@ -37,6 +37,8 @@ class Language:
 
     def __init__(self, code: str) -> None:
         self.code = code
+        self._one = lru_cache(maxsize=1024)(self._sentence)
+        self._many = lru_cache(maxsize=4096)(self._sentence_for)
 
     @property
     def is_right_to_left(self) -> bool:
@@ -45,12 +47,13 @@ class Language:
 
     def say(self, sentence: str, /, **values: object) -> str:
         """The sentence in this language, with the values in its braces."""
-        return self._filled(self._words.gettext(sentence), values)
+        said = self._one(sentence)
+        return said.format_map(values) if values else said
 
     def count(self, one: str, many: str, number: int, /, **values: object) -> str:
         """The sentence for that number, which stands in it as {number}."""
-        sentence = self._words.ngettext(one, many, number)
-        return self._filled(sentence, {"number": self.number(number), **values})
+        values["number"] = _number(self.code, number)
+        return self._many(one, many, number).format_map(values)
 
     def number(self, number: int) -> str:
         """1,204 in English."""
@@ -66,10 +69,11 @@ class Language:
             return "".join(names)
         return self.say("{some} and {last}", some=", ".join(names[:-1]), last=names[-1])
 
-    @staticmethod
-    def _filled(sentence: str, values: dict[str, object]) -> str:
-        glued = sentence.replace("~", NBSP)
-        return glued.format_map(values) if values else glued
+    def _sentence(self, sentence: str) -> str:
+        return self._words.gettext(sentence).replace("~", NBSP)
+
+    def _sentence_for(self, one: str, many: str, number: int) -> str:
+        return self._words.ngettext(one, many, number).replace("~", NBSP)
 
     @cached_property
     def _words(self) -> NullTranslations:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 from digest.tags import HEADER as TAG_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
 _BAD: Final = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
@@ -64,15 +63,22 @@ def to_bytes(letter: Letter) -> bytes:
     It is 7-bit unless the address is not: then it goes only where SMTPUTF8 is offered.
     """
     boundary = f"=_{letter.message_id.strip('<>').partition('@')[0]}"
-    pieces = ["".join(_headers(letter, boundary)).encode()]
-    for kind, body in (("plain", letter.text), ("html", letter.html)):
-        head = (
-            f"\r\n--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
-            "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-        )
-        pieces += [head.encode(), body if isinstance(body, bytes) else quoted_printable(body)]
-    pieces.append(f"\r\n--{boundary}--\r\n".encode())
+    text, html = letter.text, letter.html
+    pieces = (
+        f"{_headers(letter, boundary)}{_part('plain', boundary)}".encode(),
+        text if isinstance(text, bytes) else quoted_printable(text),
+        _part("html", boundary).encode(),
+        html if isinstance(html, bytes) else quoted_printable(html),
+        f"\r\n--{boundary}--\r\n".encode(),
+    )
     return b"".join(pieces)
+
+
+def _part(kind: str, boundary: str) -> str:
+    return (
+        f"\r\n--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
 
 
 def quoted_printable(text: str) -> bytes:
@@ -80,8 +86,8 @@ def quoted_printable(text: str) -> bytes:
 
     It ends with a line or in a soft break, so that such pieces can be joined to a longer one.
     """
-    if not text:
-        return b""
+    if len(text) < _WIDTH and text.isascii() and "=" not in text and text.isprintable():
+        return b"%b=\r\n" % text.encode() if text else b""  # as it is: what links are
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     # The library lets a line with an encoded blank at its end grow too long; of these two
@@ -98,47 +104,49 @@ def quoted_printable(text: str) -> bytes:
     return whole.replace(b"\n", b"\r\n")
 
 
-def _headers(letter: Letter, boundary: str) -> Iterator[str]:
-    yield _dated(letter.date)
-    yield _from(letter.sender_name, letter.sender_address)
-    yield _line("To", _address(letter.to))
-    if letter.reply_to:
-        yield _line("Reply-To", _plain(letter.reply_to))
-    yield _line("Subject", encoded(letter.subject))
-    yield _line("Message-ID", _plain(letter.message_id))
-    if letter.list_id:
-        yield _list(letter.list_name, letter.list_id)
-    ways = [way for way in (letter.unsubscribe_url, letter.unsubscribe_mailto) if way]
-    if ways:  # one line each, whatever its length: a folded or encoded link is no link
-        yield f"List-Unsubscribe: {', '.join(f'<{_plain(way)}>' for way in ways)}\r\n"
-    if letter.unsubscribe_url.startswith("https://"):
-        yield "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
-    if letter.feedback_id:
-        yield _line("Feedback-ID", _plain(letter.feedback_id))
-    if letter.tag:
-        yield _line(TAG_HEADER, _plain(letter.tag))
-    yield (
-        "Auto-Submitted: auto-generated\r\nPrecedence: bulk\r\nX-Auto-Response-Suppress: All\r\n"
-        "MIME-Version: 1.0\r\n"
+def _headers(letter: Letter, boundary: str) -> str:
+    sent, reply_to, list_id = _common(
+        letter.date,
+        letter.sender_name,
+        letter.sender_address,
+        letter.reply_to,
+        letter.list_name,
+        letter.list_id,
     )
-    yield f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'
+    url, mailto = letter.unsubscribe_url, letter.unsubscribe_mailto
+    _plain(letter.message_id, url, mailto, letter.feedback_id, letter.tag)
+    # One line each, whatever its length: a folded or encoded link is no link.
+    ways = f"<{url}>, <{mailto}>" if url and mailto else f"<{url or mailto}>"
+    leave = f"List-Unsubscribe: {ways}\r\n" if url or mailto else ""
+    if url.startswith("https://"):
+        leave += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+    return (
+        f"{sent}{_line('To', _address(letter.to))}{reply_to}"
+        f"{_line('Subject', encoded(letter.subject))}{_line('Message-ID', letter.message_id)}"
+        f"{list_id}{leave}"
+        f"{_line('Feedback-ID', letter.feedback_id) if letter.feedback_id else ''}"
+        f"{_line(TAG_HEADER, letter.tag) if letter.tag else ''}{_SAME}"
+        f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'
+    )
 
 
-# What all messages of a batch have in common is put into words once.
+_SAME: Final = (
+    "Auto-Submitted: auto-generated\r\nPrecedence: bulk\r\nX-Auto-Response-Suppress: All\r\n"
+    "MIME-Version: 1.0\r\n"
+)
+
+
 @lru_cache(maxsize=64)
-def _dated(date: datetime) -> str:
-    return _line("Date", format_datetime(date))
-
-
-@lru_cache(maxsize=64)
-def _from(name: str, address: str) -> str:
-    return _line("From", mailbox(name, address))
-
-
-@lru_cache(maxsize=64)
-def _list(name: str, list_id: str) -> str:
-    said = f"{phrase(name)} " if name else ""
-    return _line("List-Id", f"{said}<{_plain(list_id)}>")
+def _common(  # noqa: PLR0917 -- what all messages of a batch have in common
+    date: datetime, name: str, address: str, reply_to: str, list_name: str, list_id: str
+) -> tuple[str, str, str]:
+    """Date and From, Reply-To, and List-Id; empty are those that are not wanted."""
+    said = f"{phrase(list_name)} " if list_name else ""
+    return (
+        _line("Date", format_datetime(date)) + _line("From", mailbox(name, address)),
+        _line("Reply-To", _plain(reply_to)) if reply_to else "",
+        _line("List-Id", f"{said}<{_plain(list_id)}>") if list_id else "",
+    )
 
 
 def mailbox(name: str, address: str) -> str:
@@ -169,11 +177,13 @@ def encoded(text: str) -> str:
     return " ".join(f"=?utf-8?b?{word}?=" for word in words)
 
 
-def _plain(text: str) -> str:
-    """Text that may stand in a header as it is; raises ValueError for anything else."""
-    if _BAD.search(text) or not text.isascii():
-        raise ValueError(f"{text[:60]!r} cannot stand in a header")
-    return text
+def _plain(*texts: str) -> str:
+    """Texts that may stand in a header as they are, in one; raises ValueError for anything else."""
+    whole = "".join(texts)
+    if _BAD.search(whole) or not whole.isascii():
+        bad = next(text for text in texts if _BAD.search(text) or not text.isascii())
+        raise ValueError(f"{bad[:60]!r} cannot stand in a header")
+    return whole
 
 
 def _address(text: str) -> str:

@@ -193,10 +193,16 @@ def joined(texts: Sequence[str]) -> str:
 
 
 def card_values(
-    card: Card, feedback: str, brand: Brand, *, is_first: bool, number: str = ""
+    card: Card,
+    feedback: str,
+    brand: Brand,
+    *,
+    is_first: bool,
+    number: str = "",
+    place: str = "",
 ) -> dict[str, Any]:
-    """What the part for one paper can use; `number` stands for the card's where it is given."""
-    word = f"{feedback}?p={card.place}" if feedback and card.layout is Layout.FULL else ""
+    """What the part for one paper can use; `number` and `place` stand for the card's, if given."""
+    word = f"{feedback}?p={place or card.place}" if feedback and card.layout is Layout.FULL else ""
     return {
         "number": number or str(card.number),
         "is_first": is_first,

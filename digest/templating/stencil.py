@@ -8,7 +8,8 @@ would have said with the values in it: a test holds it to that. Pure.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jinja2 import nodes
 from markupsafe import escape
@@ -18,7 +19,7 @@ from digest.mail import quoted_printable
 from digest.templating.sandbox import MARK, Later, run
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from jinja2 import Template
 
@@ -28,100 +29,131 @@ _OPEN: Final = re.compile(f"{MARK}(\\d+){MARK}|{NUMBER}+")
 
 
 class Stencil:
-    """A template's text with slots; `size` is how many bytes of UTF-8 it has beside them.
+    """A template's text with slots, as it is sent; `slots` are their numbers as they come.
 
-    `pieces` are bytes as they are sent, and numbers of slots between them: below `open_slots`
-    those of values, from there on of filters that were put off.
+    `size` is how many bytes of UTF-8 it has beside them, not quoted.
     """
 
-    __slots__ = ("_later", "_open", "pieces", "size")
+    __slots__ = ("_form", "_picked", "size", "slots")
 
-    def __init__(self, text: str, later: Sequence[Later], open_slots: int) -> None:
-        self._later, self._open = later, open_slots
-        self.pieces: list[bytes | int] = []
+    def __init__(self, text: str) -> None:
+        self.slots: list[int] = []
         self.size = last = 0
+        literals: list[bytes] = []
         for found in _OPEN.finditer(text):
-            self._literal(text[last : found.start()])
-            self.pieces.append(int(found[1] or 0))
+            literals.append(self._literal(text[last : found.start()]))
+            self.slots.append(int(found[1] or 0))
             last = found.end()
-        self._literal(text[last:])
+        literals.append(self._literal(text[last:]))
+        if self.slots:
+            self._form = b"%b".join(one.replace(b"%", b"%%") for one in literals)
+            self._picked = itemgetter(*self.slots)
+        else:
+            self._form = literals[0]
 
-    def _literal(self, text: str) -> None:
-        if text:
-            self.pieces.append(quoted_printable(text))
-            self.size += len(text.encode("utf-8", "replace"))
+    def _literal(self, text: str) -> bytes:
+        self.size += len(text.encode("utf-8", "replace"))
+        return quoted_printable(text)
 
-    def fill(self, filling: Filling, into: list[bytes]) -> int:
-        """Add the part with those values; gives back its size in UTF-8, not quoted."""
-        size, quoted, sizes = self.size, filling.quoted, filling.sizes
-        for piece in self.pieces:
-            if isinstance(piece, bytes):
-                into.append(piece)
-            elif piece < self._open:
-                into.append(quoted[piece])
-                size += sizes[piece]
-            else:
-                late = filling.shown(str(self._filtered(piece, filling.values)))
-                into.append(quoted_printable(late))
-                size += len(late.encode("utf-8", "replace"))
-        return size
-
-    def _filtered(self, number: int, values: Sequence[str]) -> Any:  # noqa: ANN401 -- a filter's
-        if number < self._open:
-            return values[number]
-        later = self._later[number]
-        return later.filter(*(self._closed(one, values) for one in (later.text, *later.arguments)))
-
-    def _closed(self, text: Any, values: Sequence[str]) -> Any:  # noqa: ANN401 -- any argument
-        if not isinstance(text, str) or MARK not in text:
-            return text
-        whole = _OPEN.fullmatch(text)
-        if whole:
-            return self._filtered(int(whole[1]), values)
-        return _OPEN.sub(lambda found: str(self._filtered(int(found[1]), values)), text)
+    def fill(self, quoted: Sequence[bytes]) -> bytes:
+        """The part with what stands in its slots, by their numbers, each quoted by `quoted`."""
+        return self._form % self._picked(quoted) if self.slots else self._form
 
 
-class Filling:
-    """Values for slots, quoted once for all the stencils they fill; see `fillings`."""
+class Stencils:
+    """Parts of a mail that are filled with the same values.
 
-    __slots__ = ("_html", "quoted", "sizes", "values")
+    A filter that was put off while they were rendered makes a slot of its own, behind those of
+    the values.
+    """
 
-    def __init__(self, values: Sequence[str], quoted: list[bytes], *, html: bool) -> None:
-        self.values, self.quoted, self._html = values, quoted, html
-        self.sizes = [len(value.encode("utf-8", "replace")) for value in values]
+    def __init__(
+        self,
+        templates: Iterable[Template],
+        values: Mapping[str, Any],
+        open_slots: int,
+        *,
+        html: bool,
+    ) -> None:
+        later = [Later(str, "", ())] * open_slots
+        texts = [run(template, values, later) for template in templates]
+        self._html = html
+        self._late = _put_off(later, open_slots)
+        self._stencils = [Stencil(text if html else squeezed(text)) for text in texts]
+        self._slots = [number for one in self._stencils for number in one.slots]
+        self._size = sum(one.size for one in self._stencils)
 
-    def shown(self, text: str) -> str:
-        """A text as it stands in the part."""
-        return str(escape(text)) if self._html else text
+    def fill(self, filling: Filling) -> tuple[list[bytes], int]:
+        """The parts with those values, and the size of all in UTF-8, not quoted."""
+        values, quoted, sizes = filling
+        if self._late:
+            late = [str(one(values)) for one in self._late]
+            shown = [str(escape(text)) for text in late] if self._html else late
+            quoted = quoted + [quoted_printable(text) for text in shown]
+            sizes = sizes + [_size(text) for text in shown]
+        size = self._size + sum([sizes[number] for number in self._slots])
+        return [one.fill(quoted) for one in self._stencils], size
+
+
+def _put_off(later: Sequence[Later], open_slots: int) -> list[Callable[[Sequence[str]], Any]]:
+    """The filters that were put off, each as a function of the values of the first slots."""
+    made: list[Callable[[Sequence[str]], Any]] = [itemgetter(n) for n in range(open_slots)]
+    for one in later[open_slots:]:  # of which one may be of another that came before
+        made.append(_applied(one, made))
+    return made[open_slots:]
+
+
+def _applied(
+    later: Later, slots: list[Callable[[Sequence[str]], Any]]
+) -> Callable[[Sequence[str]], Any]:
+    text, *arguments = [_closed(one, slots) for one in (later.text, *later.arguments)]
+    function = later.filter
+    return lambda values: function(text(values), *[one(values) for one in arguments])
+
+
+def _closed(
+    text: Any,  # noqa: ANN401 -- any argument
+    slots: list[Callable[[Sequence[str]], Any]],
+) -> Callable[[Sequence[str]], Any]:
+    """What stands for a text, when the slots in it have values."""
+    if not isinstance(text, str) or MARK not in text:
+        return lambda _: text
+    if whole := _OPEN.fullmatch(text):
+        return slots[int(whole[1])]
+    return lambda values: _OPEN.sub(lambda found: str(slots[int(found[1])](values)), text)
+
+
+class Filling(NamedTuple):
+    """Values for slots, each as it is sent, and their sizes in UTF-8; see `fillings`."""
+
+    values: Sequence[str]
+    quoted: list[bytes]
+    sizes: list[int]
 
 
 def fillings(values: Sequence[str]) -> tuple[Filling, Filling]:
     """The values for HTML and for text; what HTML need not escape is the same in both."""
     quoted = [quoted_printable(value) for value in values]
-    text = Filling(values, quoted, html=False)
-    html = Filling(values, quoted, html=True)
-    for at, value in enumerate(values):
-        if _MARKUP.search(value):
-            shown = str(escape(value))
-            if html.quoted is quoted:
-                html.quoted = quoted.copy()
-            html.quoted[at] = quoted_printable(shown)
-            html.sizes[at] = len(shown.encode("utf-8", "replace"))
+    text = html = Filling(values, quoted, [_size(value) for value in values])
+    whole = "".join(values)
+    if any(sign in whole for sign in _MARKUP):
+        shown = [str(escape(value)) for value in values]
+        html = Filling(
+            values,
+            [
+                before if one == value else quoted_printable(one)
+                for one, value, before in zip(shown, values, quoted, strict=True)
+            ],
+            [_size(value) for value in shown],
+        )
     return html, text
 
 
-_MARKUP: Final = re.compile("[&<>\"']")
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
-def stencil(
-    template: Template, values: Mapping[str, Any], open_slots: int, *, html: bool
-) -> Stencil:
-    """Run a template whose values hold slots 0 to `open_slots` - 1."""
-    later = [Later(str, "", ())] * open_slots
-    text = run(template, values, later)
-    return Stencil(text if html else squeezed(text), later, open_slots)
-
-
+_MARKUP: Final = "&<>\"'"
 _COMPUTED: Final = (
     nodes.Compare,
     nodes.Test,
