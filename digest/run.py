@@ -35,8 +35,14 @@ class IssueReport:
 def issue(app: App, *, everybody: bool = False) -> IssueReport:
     """Decide and freeze the digests of everybody who is due; or of every active reader.
 
-    Frozen digests wait in the log until `deliver` sends them. A second call finds nobody due.
+    Frozen digests wait in the log until `deliver` sends them. A second call finds nobody due;
+    one at the same time, from this process or another, waits until it can know that.
     """
+    with app.store.database.turn("issue"):
+        return _issue(app, everybody=everybody)
+
+
+def _issue(app: App, *, everybody: bool) -> IssueReport:
     now = app.clock()
     app.store.outbox.expire(now)  # what a late digest held is offered in this one
     if everybody:
