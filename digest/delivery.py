@@ -23,8 +23,6 @@ from digest.errors import (
     Conflict,
     RelayError,
     RelayUnreachable,
-    StoreRestored,
-    StoreUnavailable,
 )
 from digest.pace import Pace
 from digest.pool import Builder, Pool, Sent
@@ -33,7 +31,6 @@ from digest.store.journal import PATIENCE, Journal, Settled
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from digest.channels import Channel
     from digest.pace import Rate
@@ -126,8 +123,8 @@ def send_all(
     if not store.outbox.waiting(clock()):
         return Report()
     sending = sending or Sending()
-    with _only_sender(store) as guard:
-        guard.keep(store.outbox.newest())
+    with _only_sender(store):
+        store.copies.check()
         store.outbox.recover(clock(), sending.on_unknown.state)
         run = _Run(store, channel, builder, clock, sending)
         try:
@@ -298,53 +295,18 @@ def _settled(sent: Sent, now: datetime, on_unknown: Unknown) -> Settled:
     )
 
 
-class _Guard:
-    """The highest delivery number ever sent from, kept beside the database."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-
-    def keep(self, newest: int) -> None:
-        """Write the number down, whole or not at all.
-
-        Raises StoreRestored when the database is behind what was already sent from it.
-        """
-        if self._path is None:
-            return
-        known = self._known()
-        if newest < known:
-            raise StoreRestored(
-                f"this database is an older copy: it knows {newest} deliveries and {known} were "
-                f"made. Sending would repeat some. If that is meant, remove {self._path}"
-            )
-        if newest == known:
-            return
-        partial = self._path.with_name(self._path.name + ".part")
-        try:
-            partial.write_text(f"{newest}\n", encoding="ascii")
-            partial.replace(self._path)
-        except OSError as error:
-            raise StoreUnavailable(f"{self._path} cannot be written: {error.strerror}") from error
-
-    def _known(self) -> int:
-        if self._path is None or not self._path.exists():
-            return 0
-        text = self._path.read_text(encoding="ascii", errors="replace").strip()
-        return int(text) if text.isdigit() else 0
-
-
 @contextmanager
-def _only_sender(store: Store) -> Iterator[_Guard]:
+def _only_sender(store: Store) -> Iterator[None]:
     """Hold the sender's lock; the system gives it back when the process ends, however it ends."""
     database = store.database.path
     if database is None:
         if store.database.is_sqlite:  # in memory: nobody else can see it
-            yield _Guard(None)
+            yield
             return
         with store.database.alone(_LOCK) as held:
             if not held:
                 raise _taken("this database")
-            yield _Guard(None)
+            yield
         return
     lock = database.with_name(database.name + ".sender")
     file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -353,7 +315,7 @@ def _only_sender(store: Store) -> Iterator[_Guard]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise _taken(str(database)) from error
-        yield _Guard(database.with_name(database.name + ".newest"))
+        yield
     finally:
         os.close(file)
 

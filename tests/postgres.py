@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 import warnings
 from importlib.util import find_spec
@@ -59,6 +60,29 @@ class Postgres:
         name = f"test{next(self._numbers)}"
         self._create(name, "TEMPLATE tables")
         return self._url(name)
+
+    def restored(self, url: str) -> str:
+        """The URL of a database made from a dump of another, as after a disaster."""
+        dump = self._tool("pg_dump", self._name(url))
+        name = f"test{next(self._numbers)}"
+        self._create(name)
+        self._tool("psql", name, "--quiet", "--set=ON_ERROR_STOP=1", say=dump)
+        return self._url(name)
+
+    def copied(self, url: str) -> str:
+        """The URL of a copy of a database that nobody is connected to, as for a trial."""
+        name = f"test{next(self._numbers)}"
+        self._create(name, f"TEMPLATE {self._name(url)}")
+        return self._url(name)
+
+    @staticmethod
+    def _name(url: str) -> str:
+        return url.partition("?")[0].rpartition("/")[2]
+
+    def _tool(self, tool: str, database: str, *words: str, say: bytes = b"") -> bytes:
+        whole = str(self._server.bin_path / tool)
+        command = [whole, *words, self._server.get_uri(database=database)]
+        return subprocess.run(command, input=say, capture_output=True, check=True).stdout
 
     def _create(self, name: str, how: str = "") -> None:
         import psycopg  # noqa: PLC0415 -- the extra `postgres`

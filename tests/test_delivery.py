@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 import sqlite3
 import threading
 from contextlib import suppress
@@ -16,7 +15,7 @@ from senders import Senders, between_dot_and_answer, freeze, preloaded, states, 
 from zygote import Plain
 
 from digest.delivery import Sending, send_all
-from digest.errors import Conflict, NotFound, StoreRestored, StoreUnavailable
+from digest.errors import Conflict, NotFound, StoreUnavailable
 from digest.pace import domain_rates, rates
 from digest.smtp.relay import Relay, Relays
 from digest.store import open_store
@@ -145,33 +144,6 @@ def test_senders_that_are_forced_together_send_nothing_twice(file: Store, sender
             others.wait(second)
     assert relay.twice == set()
     assert set(relay.dots) | unknowns(file) == frozen
-
-
-def test_a_restored_copy_is_not_sent_from(file: Store) -> None:
-    freeze(file, 1)
-    path = path_of(file)
-    file.close()
-    copy = path.with_name("backup.db")
-    shutil.copy(path, copy)
-    with Recorder() as relay:
-        relays = Relays([Relay(relay.url)])
-        with open_store(f"sqlite:///{path}") as store:
-            # A welcome, made and sent after the backup.
-            reader = store.subscribers.all()[0]
-            from digest.store.deliveries import Prepared  # noqa: PLC0415 -- of this test alone
-
-            late = Prepared(reader, "welcome", "late", b"", None, None, None)
-            now = datetime.now(UTC)
-            store.deliveries.freeze([late], [], channel="smtp", domain="example.org", now=now)
-            send_all(store, relays, Plain(10), lambda: datetime.now(UTC))
-        assert len(relay.dots) == 2
-        shutil.copy(copy, path)
-        with (
-            open_store(f"sqlite:///{path}") as store,
-            pytest.raises(StoreRestored, match="knows 1 deliveries and 2 were made"),
-        ):
-            send_all(store, relays, Plain(10), lambda: datetime.now(UTC))
-        assert len(relay.dots) == 2
 
 
 def test_pausing_resuming_and_cancelling_at_any_instant_loses_and_doubles_nothing(

@@ -83,7 +83,7 @@ def main() -> None:
         if not COMPILED:
             store = warm(json.loads(line)["database"])
             store.outbox.waiting(datetime.now(UTC))
-            store.outbox.newest()
+            store.copies.problem()
             store.outbox.recover(datetime.now(UTC))
             store.outbox.release(store.outbox.lease("zygote", 200, datetime.now(UTC)), "zygote")
             store.close()

@@ -41,6 +41,13 @@ def send(
         bool,
         typer.Option("--follow", help="Keep time: ask the sources, and send whatever is due."),
     ] = False,
+    restored: Annotated[
+        bool,
+        typer.Option(
+            "--restored",
+            help="Send although this database is a copy; some mails may come twice.",
+        ),
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Send what waits, and end; decide nothing new.
@@ -50,6 +57,8 @@ def send(
     from digest.app import open_app
 
     with open_app(settings()) as house, ending_well() as ending:
+        if restored:
+            house.store.copies.accept()
         if follow:
             _follow(house, ending)
             return

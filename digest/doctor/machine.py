@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from digest.doctor import Finding, failed, ok, warning
+from digest.store.copies import REMEDY
 from digest.store.health import HEAD, condition
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def look_at_machine(app: App) -> list[Finding]:
     path = app.store.database.path
     return [
         _database(seen),
+        *_copy(app),
         *(_disk(path) if path else ()),
         *_clock(app, seen, now),
         _waiting(seen),
@@ -58,6 +60,11 @@ def _database(seen: Condition) -> Finding:
             'At a quiet hour: sqlite3 paper-digest.db "pragma integrity_check".',
         )  # fmt: skip
     return ok("database", f"{told}, whole")
+
+
+def _copy(app: App) -> list[Finding]:
+    problem = app.store.copies.problem()
+    return [failed("copy", problem, f"Nothing is sent from it. {REMEDY}.")] if problem else []
 
 
 def _count(number: int, noun: str) -> str:

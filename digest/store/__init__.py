@@ -21,6 +21,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         from digest.store.archive import Archive  # noqa: PLC0415 -- see the module
+        from digest.store.copies import Copies  # noqa: PLC0415
         from digest.store.deliveries import Deliveries  # noqa: PLC0415
         from digest.store.feedback import FeedbackLog  # noqa: PLC0415
         from digest.store.history import History  # noqa: PLC0415
@@ -42,6 +43,7 @@ class Store:
         self.history = History(database)
         self.suppressions = Suppressions(database)
         self.outbox = Outbox(database)
+        self.copies = Copies(database)
         self.feedback = FeedbackLog(database)
         self.notices = Notices(database)
         self.trials = Trials(database)

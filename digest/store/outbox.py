@@ -89,11 +89,6 @@ class Outbox:
             count = select(func.count()).select_from(DELIVERY).where(where)
             return int(connection.execute(count).scalar_one())
 
-    def newest(self) -> int:
-        """The highest number of any delivery, 0 where there is none."""
-        with self._database.read() as connection:
-            return int(connection.execute(select(func.max(DELIVERY.c.id))).scalar_one() or 0)
-
     def expire(self, now: datetime) -> int:
         """End what still waits although its time is over; its papers are offered again."""
         with self._database.write() as connection:
