@@ -446,17 +446,6 @@ class PaceRow(SQLModel, table=True):
     taken: int
 
 
-class SealRow(SQLModel, table=True):
-    """Which database was last sent from (`digest.store.copies`); PostgreSQL only."""
-
-    __tablename__: ClassVar[Any] = "seal"
-    __table_args__ = (CheckConstraint("id = 1", name="ck_seal_one"),)
-
-    id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    written_by: int = Field(sa_column=Column(BigInteger, nullable=False))
-    place: int = Field(sa_column=Column(BigInteger, nullable=False))
-
-
 class AttemptRow(SQLModel, table=True):
     """One try at a delivery; written when it ends, never changed."""
 
