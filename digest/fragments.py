@@ -17,7 +17,7 @@ from digest.compose import LOOSE, Digest, Group, is_from_arxiv, plan, words
 from digest.errors import TemplateError
 from digest.mail import quoted_printable
 from digest.render import BUDGET, DigestLinks, card_values
-from digest.selection import packed, reasons_of
+from digest.selection import reasons_of
 from digest.templating.sandbox import Sandbox, run, slot
 from digest.templating.stencil import NUMBER, Stencil, Stencils, fillings, only_prints
 from digest.tex import typeset
@@ -199,7 +199,7 @@ class Fragments:
         for pick, number, layout, place in interest.spots:
             one = card_of(
                 pick.paper,
-                pick.packed or packed(pick.reasons),
+                pick.packed,
                 pick.interests,
                 layout,
                 view,

@@ -72,9 +72,12 @@ def post(
     )
 
 
+_KINDS: Final = frozenset(Notice)
+
+
 def is_notice(delivery: Delivery) -> bool:
     """Whether a delivery of the log is one of these."""
-    return delivery.kind in set(Notice)
+    return delivery.kind in _KINDS
 
 
 def goes_to(delivery: Delivery) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from digest.match import Reason, ReasonKind
 from digest.variants import Variants
@@ -32,8 +32,7 @@ _MOST_COMPARED: Final = 50
 """Misses that are compared with what is in a digest; more nobody is shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pick:
+class Pick(NamedTuple):
     """One paper of a digest: the interest it stands under, why, and all interests it fits."""
 
     paper: int
@@ -42,8 +41,8 @@ class Pick:
     score: float
     reasons: tuple[Reason, ...]
     interests: tuple[str, ...]
-    packed: str = field(default="", compare=False)
-    """The reasons as a row has them, where they come from one: a card is known by it."""
+    packed: str
+    """The reasons as a row has them: a card is known by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ class Selection:
                     one.profile,
                     one.line,
                     round(one.score, 4),
-                    one.packed or packed(one.reasons),
+                    one.packed,
                     one.interests,
                 ]
                 for one in self.picks
@@ -110,9 +109,11 @@ class Selection:
             note=fields["note"],
             top_ten=fields["top_ten"],
             picks=tuple(
-                Pick(paper, profile, line, score, reasons_of(said), tuple(names), said)
-                for paper, profile, line, score, reasons, names in fields["picks"]
-                for said in [reasons if isinstance(reasons, str) else _dumped(reasons)]
+                [
+                    Pick(paper, profile, line, score, reasons_of(said), tuple(names), said)
+                    for paper, profile, line, score, reasons, names in fields["picks"]
+                    for said in [reasons if isinstance(reasons, str) else _dumped(reasons)]
+                ]
             ),
         )
 
@@ -270,7 +271,7 @@ def _pick(profile: Profile, position: int, match: Match, known: Known) -> Pick:
     if match.paper in known.replaced:
         sent = " of a paper you were sent" if match.paper in known.already else ""
         reasons = (*reasons, Reason(ReasonKind.VERSION, f"new version{sent}"))
-    return Pick(match.paper, position, match.line, match.score, reasons, names)
+    return Pick(match.paper, position, match.line, match.score, reasons, names, packed(reasons))
 
 
 def in_mail_order(picks: Iterable[Pick]) -> tuple[Pick, ...]:
@@ -329,4 +330,5 @@ def _also(pick: Pick, match: Match, name: str) -> Pick:
     """The pick, now also there for another interest; its why line names both."""
     new = tuple(reason for reason in match.reasons if reason not in pick.reasons)
     names = tuple(dict.fromkeys((*pick.interests, name)))
-    return Pick(pick.paper, pick.profile, pick.line, pick.score, (*pick.reasons, *new), names)
+    reasons = (*pick.reasons, *new)
+    return pick._replace(reasons=reasons, interests=names, packed=packed(reasons))

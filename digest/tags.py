@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hmac
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ class Tags:
     """Makes and finds the tags of one installation; the first key signs, all of them verify."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self._keys = [hmac.digest(key, b"paper-digest tag of a delivery", "sha256") for key in keys]
+        derived = [hmac.digest(key, b"paper-digest tag of a delivery", "sha256") for key in keys]
+        self._keys = [hmac.new(key, digestmod="sha256") for key in derived]
+        self._made = lru_cache(maxsize=256)(self._tag)
 
     def __bool__(self) -> bool:
         """Whether there is a key to make and find tags with."""
@@ -37,7 +40,10 @@ class Tags:
 
     def tag(self, public_id: str) -> str:
         """The tag of a delivery, or "" where there is no key."""
-        return public_id + _mac(self._keys[0], public_id) if self._keys else ""
+        return self._made(public_id) if self._keys else ""
+
+    def _tag(self, public_id: str) -> str:
+        return public_id + _mac(self._keys[0], public_id)
 
     def envelope(self, address: str, public_id: str) -> str:
         """The envelope sender of a delivery: the bounce address with the tag in place of its *.
@@ -65,6 +71,7 @@ class Tags:
         return None
 
 
-def _mac(key: bytes, public_id: str) -> str:
-    raw = hmac.digest(key, public_id.encode("ascii"), "sha256")[:_MAC_BYTES]
-    return base64.b32encode(raw).decode("ascii").lower()
+def _mac(key: hmac.HMAC, public_id: str) -> str:
+    keyed = key.copy()
+    keyed.update(public_id.encode("ascii"))
+    return base64.b32encode(keyed.digest()[:_MAC_BYTES]).decode("ascii").lower()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ID: Final = 8
+_CHARACTERS: Final = 13
 _EXPIRY: Final = 4
 _MAC: Final = 16
 
@@ -57,6 +58,12 @@ _PATHS: Final = {
     Purpose.INVITATION: "i",
 }
 
+_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_DIGITS: Final = dict.fromkeys(range(128), "-") | str.maketrans(
+    _ALPHABET, "0123456789abcdefghijklmnopqrstuv"
+)
+"""From the letters of base32 to those of Python's numbers to the base of 32."""
+
 _BROKEN: Final = (
     "This link is not complete or was changed on its way. Open it again from the newest mail."
 )
@@ -75,12 +82,13 @@ class Links:
             raise ValueError("links need a key that is not empty")
         self.public_url = public_url.rstrip("/")
         self._keys = {purpose: [_derive(key, purpose) for key in keys] for purpose in Purpose}
+        self._starts = {purpose: f"{self.public_url}/{purpose.path}/" for purpose in Purpose}
 
     def url(self, purpose: Purpose, public_id: str, *, expires: datetime | None = None) -> str:
         """The whole URL, or "" where the installation has no public URL."""
         if not self.public_url:
             return ""
-        return f"{self.public_url}/{purpose.path}/{self.token(purpose, public_id, expires=expires)}"
+        return self._starts[purpose] + self.token(purpose, public_id, expires=expires)
 
     def token(self, purpose: Purpose, public_id: str, *, expires: datetime | None = None) -> str:
         """The token alone: 32 characters, 38 with an expiry (to the second)."""
@@ -109,22 +117,27 @@ class Links:
         return _unpack_id(payload[:_ID])
 
 
-def _derive(key: bytes, purpose: Purpose) -> bytes:
-    return hmac.digest(key, b"paper-digest link " + purpose.value.encode(), "sha256")
+def _derive(key: bytes, purpose: Purpose) -> hmac.HMAC:
+    """The key of a purpose, taken in once: to be copied for every link."""
+    derived = hmac.digest(key, b"paper-digest link " + purpose.value.encode(), "sha256")
+    return hmac.new(derived, digestmod="sha256")
 
 
-def _mac(key: bytes, payload: bytes) -> bytes:
-    return hmac.digest(key, payload, "sha256")[:_MAC]
+def _mac(key: hmac.HMAC, payload: bytes) -> bytes:
+    keyed = key.copy()
+    keyed.update(payload)
+    return keyed.digest()[:_MAC]
 
 
 def _pack_id(public_id: str) -> bytes:
-    try:
-        packed = base64.b32decode(public_id.upper() + "===")
-    except binascii.Error as error:
-        raise ValueError(f"{public_id!r} is no public id") from error
-    if len(packed) != _ID or _unpack_id(packed) != public_id:
+    """The 8 bytes of 13 characters of base32 (RFC 4648), of which the last bit is spare."""
+    digits = public_id.translate(_DIGITS)
+    if len(digits) != _CHARACTERS or not digits.isalnum() or not digits.isascii():
         raise ValueError(f"{public_id!r} is no public id")
-    return packed
+    number = int(digits, 32)
+    if number & 1:
+        raise ValueError(f"{public_id!r} is no public id")
+    return (number >> 1).to_bytes(_ID)
 
 
 def _unpack_id(packed: bytes) -> str:

@@ -99,7 +99,7 @@ def _hostile(specimen: Specimen) -> Specimen:
         for number, paper in specimen.papers.items()
     }
     picks = tuple(
-        replace(pick, interests=("<b>experts</b> & more" * 9,)) for pick in specimen.selection.picks
+        pick._replace(interests=("<b>experts</b> & more" * 9,)) for pick in specimen.selection.picks
     )
     reader = replace(specimen.reader, profiles=(Profile("<b>"),), came_from="<i>somewhere</i>")
     selection = replace(specimen.selection, picks=picks, note="</p><p>", incomplete=("<b>",))

@@ -17,7 +17,7 @@ from digest.mail import quoted_printable
 from digest.match import Reason, ReasonKind, match
 from digest.papers import Author, Listing, Paper, PaperId, Signals
 from digest.render import BUDGET, DigestLinks, Renderer
-from digest.selection import Pick, Selection, select
+from digest.selection import Pick, Selection, packed, select
 from subscribers.finding import Hit
 from subscribers.profile import Layout, Profile
 from subscribers.subscriber import Cadence, Schedule, Subscriber
@@ -147,7 +147,7 @@ def test_marks_anywhere_are_put_in_at_the_joins(places: list[tuple[int, int]]) -
         Hit("x", field, start, end) for start, end in places for field in ("title", "abstract")
     )
     reasons = (Reason(ReasonKind.TERM, "x", "title", hits),)
-    pick = Pick(1, 0, 1, 1.0, reasons, ("x",))
+    pick = Pick(1, 0, 1, 1.0, reasons, ("x",), packed(reasons))
     selection = Selection("digest", (pick,), 1, 1, None, NOW)
     check_same(RENDERER, Subscriber("ada@example.org"), {1: one}, selection)
 

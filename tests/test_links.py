@@ -110,7 +110,17 @@ def test_the_first_key_signs_and_the_old_ones_still_open() -> None:
         Links("", [b"new"]).open(Purpose.MANAGE, old, now=NOW)
 
 
-@pytest.mark.parametrize("wrong", ["", "short", READER.upper(), READER + "a", "mfrggzdfmztw1"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "short",
+        READER.upper(),
+        READER + "a",
+        *(f"mfrggzdfmztw{one}" for one in "018-_ b٣é\n"),  # b sets the bit that is spare
+        "mfrgg_dfmztwq",
+    ],
+)
 def test_only_public_ids_are_signed(wrong: str) -> None:
     with pytest.raises(ValueError, match="no public id"):
         LINKS.token(Purpose.MANAGE, wrong)

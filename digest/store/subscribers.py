@@ -284,9 +284,11 @@ def subscriber_of(row: Row[Any]) -> Subscriber:
     )
 
 
+_OF_PROFILE: Final = frozenset(field.name for field in fields(Profile))
+
+
 def _profile(stored: dict[str, Any]) -> Profile:
-    known = {field.name for field in fields(Profile)}
-    values = {key: value for key, value in stored.items() if key in known}
+    values = {key: value for key, value in stored.items() if key in _OF_PROFILE}
     values["order"] = Order(values.get("order", Order.RELEVANT))
     if values.get("layout"):
         values["layout"] = Layout(values["layout"])

@@ -10,7 +10,7 @@ from digest.match import Reason, ReasonKind
 from digest.notes import Button, Note, Paragraph, Span, plain
 from digest.papers import Author, Listing, Paper, PaperId, Signals
 from digest.render import DigestLinks
-from digest.selection import Pick, Selection
+from digest.selection import Pick, Selection, packed
 from subscribers.finding import Hit
 from subscribers.profile import Layout, Profile
 from subscribers.subscriber import Subscriber
@@ -56,10 +56,12 @@ def _rich() -> Specimen:
             0 if number < 10 else 1,  # noqa: PLR2004 -- the last two are of the second interest
             1,
             20.0 - number,
-            _reasons(paper),
+            reasons,
             ("mixture of experts", "agents") if number < 10 else ("Forgetting & remembering",),  # noqa: PLR2004
+            packed(reasons),
         )
         for number, paper in papers.items()
+        for reasons in [_reasons(paper)]
     )
     selection = Selection(
         "digest",
@@ -100,7 +102,7 @@ def _rich() -> Specimen:
 def _poor() -> Specimen:
     paper = Paper(PaperId("file", "1"), "A", number=1)
     reader = Subscriber("sam@example.net", profiles=(Profile(),), layout=Layout.FULL)
-    pick = Pick(1, 0, 0, 1.0, (), ("Top ten",))
+    pick = Pick(1, 0, 0, 1.0, (), ("Top ten",), packed(()))
     selection = Selection("digest", (pick,), 1, 1, None, _NOW, top_ten=True)
     note = Note("A word", "A word", plain("One."))
     return Specimen("poor", reader, selection, {1: paper}, DigestLinks(), note)
