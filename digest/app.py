@@ -14,7 +14,7 @@ from digest.tags import Tags
 from subscribers.links import Links
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from digest.brand import Brand
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from digest.sources import Entry
     from digest.sources.http import Polite
     from digest.store import Store
-    from subscribers.subscriber import Subscriber
     from subscribers.synonyms import Thesaurus
 
 
@@ -73,11 +72,11 @@ class App:
             wanted = f"{why}; write a line for each, as in MoE = mixture of experts"
             raise SettingsError([Problem("DIGEST_SYNONYMS", str(file), wanted)]) from error
 
-    def thesaurus(self, reader: Subscriber | None = None) -> Thesaurus:
-        """Every synonym to offer: ours, the operator's, and the reader's own."""
+    def thesaurus(self, own: Iterable[str] = ()) -> Thesaurus:
+        """Every synonym to offer: ours, the operator's, and a reader's own."""
         from subscribers.synonyms import thesaurus  # noqa: PLC0415
 
-        return thesaurus(self.synonyms, reader.synonyms if reader else ())
+        return thesaurus(self.synonyms, own)
 
     @cached_property
     def signer(self) -> Signer | None:

@@ -39,13 +39,17 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A line, what becomes of it and why, in words; `reader` is who would be stored."""
+    """A line, what becomes of it and why, in words; `reader` is who would be stored.
+
+    `library` names the papers that reader has.
+    """
 
     line: int
     address: str
     fate: Fate
     why: str
     reader: Subscriber | None = None
+    library: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ def plan(
             fate = Planned(one.line, address, Fate.ADD, "is new")
         else:
             fate = _confirmed(one, known, how or Consent(), now)
-        planned.append(fate)
+        planned.append(replace(fate, library=one.library))
     return tuple(planned)
 
 
@@ -147,6 +151,7 @@ def carry_out(app: App, planned: Sequence[Planned], how: Consent | Invitation) -
         if one.fate in {Fate.ADD, Fate.INVITE} and one.reader and not one.reader.number
     ]
     added = app.store.subscribers.add_all(fresh, now)
+    _enter(app, planned, {reader.address for reader in fresh})
     if not isinstance(how, Invitation):
         return added
     from digest.notices import Notice, post  # noqa: PLC0415 -- needed to invite only
@@ -158,3 +163,12 @@ def carry_out(app: App, planned: Sequence[Planned], how: Consent | Invitation) -
         for reader in readers.values()
         if reader.status is Status.PENDING
     )
+
+
+def _enter(app: App, planned: Sequence[Planned], added: set[str]) -> None:
+    """Enter the libraries of those who were added."""
+    libraries = {one.address: one.library for one in planned if one.library}
+    addresses = sorted(added & libraries.keys())
+    readers = app.store.subscribers.among(addresses, app.settings.list_name)
+    for address, reader in readers.items():
+        app.store.libraries.add(reader.number, libraries[address])

@@ -357,8 +357,7 @@ def detail(volume: Volume) -> str:
     """The sentence under the headline: over how many days and papers, and what a mail holds."""
     if volume.is_top_ten:
         return "Ranked by upvotes, comments and stars. Add a topic at any time."
-    rows = sorted({mistake.line for mistake in volume.mistakes})
-    counted = f"Counted without line {', '.join(map(str, rows))}. " if rows else ""
+    counted = _without_mistakes(volume)
     if not volume.total:
         return counted + "You would hear from us only when something turns up."
     limit = volume.limit
@@ -367,6 +366,16 @@ def detail(volume: Volume) -> str:
         return f"{counted}More than anybody reads. {best}, the rest is one tap away."
     span = _days(volume.days)
     return f"{counted}{volume.total:,} in the last {span}, out of {volume.looked_at:,}. {best}."
+
+
+def _without_mistakes(volume: Volume) -> str:
+    """Which lines are not counted, where some cannot be read."""
+    wrong = sorted({mistake.line for mistake in volume.mistakes})
+    if not wrong:
+        return ""
+    partly = {line.row for line in volume.lines}.intersection(wrong)
+    rows = ", ".join(map(str, wrong))
+    return f"Counted without {'what is wrong in ' if partly else ''}line {rows}. "
 
 
 def remark(line: LineVolume, volume: Volume) -> str:

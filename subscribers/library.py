@@ -80,6 +80,24 @@ def read_library(text: str) -> tuple[Entry, ...]:
     return entries
 
 
+def read_names(text: str) -> tuple[str, ...]:
+    """The names of papers, one a line, as a library keeps them, or as they may be pasted.
+
+    What names no paper is passed over. Raises ValueError for a text that is too long.
+    """
+    found: dict[str, None] = {}
+    pasted = []
+    for line in text.splitlines():
+        if line.startswith(_TITLE):
+            found[title_name(line.removeprefix(_TITLE))] = None
+        else:
+            pasted.append(line)
+    found |= dict.fromkeys(
+        name for entry in read_library("\n".join(pasted)) for name in entry.names
+    )
+    return tuple(filter(None, found))
+
+
 def names_of(paper: Paper) -> tuple[str, ...]:
     """Everything a paper may be known by in a library."""
     title = title_name(paper.title)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
@@ -20,20 +21,23 @@ from zoneinfo import ZoneInfo
 
 from digest.errors import AddressError, RosterError
 from digest.papers import tidy_text
+from subscribers.library import read_names
 from subscribers.profile import Layout, Order, Profile
 from subscribers.query import check
 from subscribers.subscriber import Cadence, Status, Subscriber, normalize_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from enum import StrEnum
 
 Choice = TypeVar("Choice", bound="StrEnum")
 
 MOST_READERS: Final = 200_000
-LONGEST_LINE: Final = 100_000
+LONGEST_LINE: Final = 4_000_000
 """Characters of one line, and of one reader over however many lines."""
 LONGEST_TEXT: Final = 4_000
+"""Characters of one cell, but for that of a library."""
+LIBRARY: Final = "library"
 MOST_INTERESTS: Final = 20
 _ADDRESS_TOO: Final = frozenset({"email", "e-mail", "mail", "email address", "e-mail address"})
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -47,13 +51,14 @@ class Entry:
     """A reader as a line of the roster has it; `line` is where it begins, counted from 1.
 
     `consent_on` and `came_from` are the line's own day and place of consent, where it has them;
-    `has_topics` says whether it names any keywords.
+    `has_topics` says whether it names any keywords; `library` names the papers the reader has.
     """
 
     line: int
     reader: Subscriber
     consent_on: date | None
     has_topics: bool
+    library: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,7 @@ def _records(source: Iterator[str], separator: str) -> Iterator[tuple[int, list[
                 raise RosterError(f"line {begins} opens a quote that is never closed")
             yield line
 
+    csv.field_size_limit(LONGEST_LINE)
     reader = csv.reader(counted(), delimiter=separator, strict=True)
     while True:
         try:
@@ -137,7 +143,7 @@ def _records(source: Iterator[str], separator: str) -> Iterator[tuple[int, list[
 def _columns(heading: Sequence[str]) -> list[tuple[str, int]]:
     """(column, which interest) per cell; refuses a heading without addresses and unknown names."""
     columns: list[tuple[str, int]] = []
-    known = [*_OF_READER, *_OF_INTEREST]
+    known = [*_OF_READER, LIBRARY, *_OF_INTEREST]
     for cell in heading:
         name, number = cell.strip().lower().replace("_", " "), 1
         if numbered := _NUMBERED.fullmatch(name):
@@ -163,7 +169,7 @@ def _entry(
     values: dict[int, dict[str, str]] = {}
     for (name, number), cell in zip(columns, cells, strict=False):
         text = bare(cell.strip("\r\n ")) if name != "address" else bare(cell.strip())
-        if len(text) > LONGEST_TEXT:
+        if len(text) > LONGEST_TEXT and name != LIBRARY:
             raise _WrongError(f"{name} is longer than {LONGEST_TEXT:,} characters")
         if text:
             values.setdefault(number, {})[name] = text
@@ -181,7 +187,8 @@ def _entry(
         reader = replace(reader, profiles=tuple(interests))
     consent = own.get("consent date", "")
     day = _day(consent) if consent else None
-    return Entry(line, reader, day, has_topics=bool(interests))
+    library = _library(own.get(LIBRARY, ""))
+    return Entry(line, reader, day, has_topics=bool(interests), library=library)
 
 
 def _interest(values: Mapping[str, str]) -> Profile:
@@ -300,6 +307,13 @@ def _lines(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (tidy_text(line, 200) for line in text.splitlines())))
 
 
+def _library(text: str) -> tuple[str, ...]:
+    try:
+        return read_names(text)
+    except ValueError as error:
+        raise _WrongError(f"{LIBRARY}: {error}") from error
+
+
 def _scheduled(reader: Subscriber, **changed: object) -> Subscriber:
     return replace(reader, schedule=replace(reader.schedule, **changed))  # type: ignore[arg-type]
 
@@ -388,16 +402,22 @@ _OF_INTEREST: Final = {
 _INTERESTS: Final = frozenset(_OF_INTEREST)
 
 
-def write(readers: Sequence[Subscriber]) -> Iterator[str]:
+Libraries = Mapping[int, Collection[str]]
+"""The papers readers have, by the reader's number; who has none is left out."""
+_NO_LIBRARIES: Final[Libraries] = {}
+
+
+def write(readers: Sequence[Subscriber], libraries: Libraries = _NO_LIBRARIES) -> Iterator[str]:
     """The readers as CSV, line by line, the heading first; `read` of it gives them again."""
     most = max((len(reader.profiles) for reader in readers), default=1)
-    heading = [name.replace(" ", "_") for name in _OF_READER]
+    heading = [name.replace(" ", "_") for name in (*_OF_READER, LIBRARY)]
     for number in range(1, most + 1):
         after = f"_{number}" if number > 1 else ""
         heading += [f"{name.replace(' ', '_')}{after}" for name in _OF_INTEREST]
     yield _line(heading)
     for reader in readers:
         cells = [column.write(reader) for column in _OF_READER.values()]
+        cells.append("\n".join(sorted(libraries.get(reader.number, ()))))
         for profile in reader.profiles:
             cells += [column.write(profile) for column in _OF_INTEREST.values()]
         yield _line([guarded(cell) for cell in cells])
@@ -409,11 +429,12 @@ def _line(cells: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def as_json(reader: Subscriber) -> dict[str, object]:
+def as_json(reader: Subscriber, library: Collection[str] = ()) -> dict[str, object]:
     """The reader as an object, names and values as in the table."""
     told: dict[str, object] = {
         name.replace(" ", "_"): column.write(reader) for name, column in _OF_READER.items()
     }
+    told[LIBRARY] = sorted(library)
     told["interests"] = [
         {name.replace(" ", "_"): column.write(profile) for name, column in _OF_INTEREST.items()}
         for profile in reader.profiles

@@ -262,7 +262,9 @@ class TestAnotherAddress:
 
 class TestOnesData:
     def test_everything_is_in_the_file_and_no_number_of_ours(self, house: House) -> None:
+        house.app.store.libraries.add(house.number, ["title:sums and products", "arxiv:2611.00009"])
         data = json.loads(house.site.get(f"{house.path}/data.json").text)
+        assert data["library"] == ["arxiv:2611.00009", "title:sums and products"]
         assert data["reader"]["address"] == ADA
         assert [one["text"] for one in data["reader"]["profiles"]] == ["experts", "secret interest"]
         assert data["feedback"][0]["paper"] == {"id": "arxiv:2611.00001", "title": TITLES[0]}

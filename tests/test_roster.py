@@ -97,7 +97,10 @@ class TestReading:
             ("address,address_2\n", "there is no column 'address_2'"),
             ("address,email\n", "is there twice"),
             ('"address\n', "is no heading"),
-            ('address\n"a@example.org\n' + "x\n" * 60_000, "line 2 opens a quote"),
+            (
+                'address\n"a@example.org\n' + ("x" * LONGEST_LINE)[1:] + "\nx",
+                "line 2 opens a quote",
+            ),
             ('address\n"a"b@example.org\n', "line 2 cannot be read as CSV"),
             ("address\n" + "x" * (LONGEST_LINE + 1), "line 2 is longer than"),
             ("address\na\x00b\n", "line 2 holds what is no text"),
@@ -338,19 +341,26 @@ def test_an_exported_list_is_imported_the_same(folder: Path) -> None:
                 profiles=(Profile(text, limit=3), Profile("routing", name="=Ways")),
                 schedule=Schedule(Cadence.WEEKLY, time(18, 30), "Europe/Paris", 4),
                 came_from="the page",
+                synonyms=("GNN = graph neural network",),
             )
             store.subscribers.add(reader.confirm(now), now)
         before = store.subscribers.all()
+        library = ["arxiv:2611.00001", "title:forgetting on a budget"]
+        library += [f"doi:10.1000/{n:07}" for n in range(10_000)]
+        store.libraries.add(before[0].number, library)
     assert run("export", "--out", "all.csv").exit_code == 0
     assert (folder / "all.csv").stat().st_mode & 0o077 == 0, "addresses are nobody else's to read"
     told = json.loads(run("export", "--as", "json").stdout)
     assert [one["address"] for one in told] == ["ada@example.org", "=bo@example.org"]
+    assert [len(one["library"]) for one in told] == [10_002, 0]
     (folder / "paper-digest.db").unlink()
     for rest in folder.glob("paper-digest.db*"):
         rest.unlink()
     assert run("import", "all.csv", "--confirmed").exit_code == 0
     with opened() as store:
         after = store.subscribers.all()
+        assert store.libraries.of(after[0].number) == sorted(library)
+        assert not store.libraries.of(after[1].number)
 
     def settings(reader: Subscriber) -> Subscriber:
         return replace(

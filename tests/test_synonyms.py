@@ -115,7 +115,7 @@ def test_what_is_switched_on_is_offered_no_more(text: str) -> None:
         (again,) = check(OURS.all_on(line))[0].asks or (line,)
         assert not OURS.of(again)
         for one in OURS.of(line):
-            (wider,) = parse(one.text).lines
+            (wider,) = check(one.text)[0].lines
             assert one.name not in {other.name for other in OURS.of(wider)}
 
 
@@ -151,7 +151,7 @@ def test_operators_and_readers_add_their_own(tmp_path: Path) -> None:
         )
         (line,) = parse("DIS").lines
         assert not house.thesaurus().of(line)
-        assert house.thesaurus(reader).of(line)[0].name == "deep inelastic scattering"
+        assert house.thesaurus(reader.synonyms).of(line)[0].name == "deep inelastic scattering"
 
 
 @pytest.mark.parametrize("text", ["HEP", "= x", "a = !!", "a=" * 9 + "b", f"a = {'b' * 101}"])

@@ -160,7 +160,7 @@ def _show(house: App, reader: Subscriber, text: str) -> None:
     recent = recent_papers(house, LOOK_BACK)
     muted = muted_lines(wished.muted_words, wished.muted_authors)
     for profile in wished.profiles:
-        answer = volume(profile, recent, house.thesaurus(wished), muted=muted)
+        answer = volume(profile, recent, house.thesaurus(wished.synonyms), muted=muted)
         typer.echo(f"\n{called(profile)}: {headline(answer)}")
         if recent.papers:
             show_lines(answer)

@@ -208,7 +208,7 @@ def synonyms(
 
     with open_app(settings()) as house:
         reader = reader_at(house, address)
-        names_known = house.thesaurus(reader)
+        names_known = house.thesaurus(reader.synonyms)
         if names or everything:
             wanted = {name.casefold() for name in names or []}
 
@@ -262,6 +262,10 @@ def library(
     from digest.app import open_app
 
     entries = read_papers(papers or [], file)
+    if clear and entries:
+        raise typer.BadParameter("--clear forgets all papers: name none with it")
+    if drop and not entries:
+        raise typer.BadParameter("--remove goes with papers, or a --file of them")
     names = [name for entry in entries for name in entry.names]
     with open_app(settings()) as house:
         reader = reader_at(house, address)
@@ -273,9 +277,12 @@ def library(
         elif names:
             change = libraries.remove if drop else libraries.add
             count = change(reader.number, names)
-            said = f"{count:,} {'struck' if drop else 'new'}. "
+            by_title = sum(not entry.ids for entry in entries)
+            known = f", {by_title:,} of them by title alone" if by_title else ""
+            change_of = "struck" if drop else "new"
+            said = f"{len(entries):,} read{known}; {count:,} {change_of}. "
         held = len(libraries.of(reader.number))
-    typer.echo(f"{said}{reader.address} has {held:,} in the library.")
+    typer.echo(f"{said}{reader.address} has {held:,} ids and titles in the library.")
 
 
 def place_of(reader: Subscriber, interest: str) -> int:

@@ -108,6 +108,12 @@ def read_papers(given: Sequence[str], file: Path | None) -> tuple[Entry, ...]:
     """The papers that are named, and those of a file; raises PaperDigestError for a bad file."""
     from subscribers.library import read_library
 
+    for one in given:
+        if one.strip() and not read_library(one):
+            raise NotFound(
+                f"{one!r:.120} names no paper: write an arXiv id, a DOI, a link, or a title of "
+                "three words or more"
+            )
     text = "\n".join(given)
     if file is not None:
         try:

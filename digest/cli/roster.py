@@ -126,11 +126,12 @@ def export(
     with open_app(settings()) as house:
         name = house.settings.list_name
         readers = [reader for reader in house.store.subscribers.all() if reader.list_name == name]
+        libraries = house.store.libraries.of_all([reader.number for reader in readers])
     if form is Format.JSON:
-        text = json.dumps([as_json(reader) for reader in readers], indent=2, ensure_ascii=False)
-        text += "\n"
+        told = [as_json(reader, libraries.get(reader.number, ())) for reader in readers]
+        text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
     else:
-        text = "".join(write(readers))
+        text = "".join(write(readers, libraries))
     if out is None:
         sys.stdout.buffer.write(text.encode())
         sys.stdout.flush()

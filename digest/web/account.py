@@ -140,7 +140,9 @@ def takeout_routes(app: App) -> APIRouter:
             pick.paper for mail in mails for pick in picks_of(mail)
         }
         papers = app.store.papers.by_numbers(numbers)
-        return _file(everything(reader, said, mails, papers), "application/json", "data.json")
+        library = app.store.libraries.of(reader.number)
+        whole = everything(reader, said, mails, papers, library)
+        return _file(whole, "application/json", "data.json")
 
     return routes
 

@@ -103,7 +103,9 @@ def front_routes(front: Front) -> APIRouter:
         text = typed(request.query_params.get("q", "")[: preferences.MAX_QUERY])
         number = request.query_params.get("field", "")
         if number.isdecimal() and int(number) < preferences.MAX_PROFILES:
-            found = answer(Profile(text), front.months.current().recent, front.app.thesaurus())
+            own = request.query_params.get("synonyms", "")[: preferences.MAX_QUERY].splitlines()
+            names = front.app.thesaurus(own)
+            found = answer(Profile(text), front.months.current().recent, names)
             return front.pages.page("interest.html", answer=found, field=int(number))
         return front.pages.page("answering.html", **front.answered(text), field=0)
 

@@ -17,6 +17,7 @@ from digest.web import preferences
 from digest.web.answer import answer
 from digest.web.pages import Form, Pages, form
 from digest.web.tokens import reader_of
+from subscribers.library import read_library
 from subscribers.links import Purpose
 from subscribers.profile import Profile
 from subscribers.subscriber import Status
@@ -44,6 +45,8 @@ class Shown:
     is_sent: bool = False
     has_left: bool = False
     pause_problem: str = ""
+    library: str = ""
+    is_wrong: bool = False
 
 
 def manage_routes(app: App, pages: Pages, months: Months) -> APIRouter:
@@ -61,7 +64,7 @@ def manage_routes(app: App, pages: Pages, months: Months) -> APIRouter:
         )
         profiles = edited.reader.profiles
         recent = months.current().recent if shown.is_answered else None
-        names = app.thesaurus(reader)
+        names = app.thesaurus(edited.reader.synonyms)
         answers = [answer(profile, recent, names) if recent else None for profile in profiles]
         return pages.page(
             "manage.html",
@@ -78,6 +81,7 @@ def manage_routes(app: App, pages: Pages, months: Months) -> APIRouter:
             leave=app.links.token(Purpose.UNSUBSCRIBE, reader.public_id),
             today=reader.schedule.local_day(app.clock()),
             is_paused=reader.status is Status.PAUSED,
+            library=len(app.store.libraries.of(reader.number)),
             preferences=preferences,
             zones=preferences.listed_zones(),
         )
@@ -92,6 +96,11 @@ def manage_routes(app: App, pages: Pages, months: Months) -> APIRouter:
             case "pause" | "resume":
                 reader, problem = pausing(app, reader, posted)
                 return managing(reader, token, Shown(pause_problem=problem))
+            case "library":
+                return managing(reader, token, _entered(app, reader, posted))
+            case "forget-library":
+                app.store.libraries.clear(reader.number)
+                return managing(reader, token, Shown(library="Your library is forgotten."))
             case "link":
                 post(app, reader, Notice.LINK)
                 return managing(reader, token, Shown(is_sent=True))
@@ -111,6 +120,20 @@ def pausing(app: App, reader: Subscriber, posted: Form) -> tuple[Subscriber, str
         return reader, problem
     change = app.store.subscribers.change
     return change(reader.number, lambda one: preferences.paused(one, posted, now)[0]), ""
+
+
+def _entered(app: App, reader: Subscriber, posted: Form) -> Shown:
+    """Add the papers that were pasted to the reader's library."""
+    try:
+        entries = read_library(posted["papers"])
+    except ValueError as error:
+        return Shown(library=f"Too many at once: {error}.", is_wrong=True)
+    if not entries:
+        said = "No paper is named there. Paste BibTeX, or ids, links or titles, one per line."
+        return Shown(library=said, is_wrong=True)
+    app.store.libraries.add(reader.number, (name for one in entries for name in one.names))
+    papers = "1 paper is" if len(entries) == 1 else f"{len(entries):,} papers are"
+    return Shown(library=f"{papers} in your library now.")
 
 
 def _saved(app: App, reader: Subscriber, token: str, posted: Form) -> tuple[Subscriber, str, Shown]:

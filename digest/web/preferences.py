@@ -14,6 +14,7 @@ from digest.phrases import cadence_words
 from subscribers.profile import Layout, Order, Profile
 from subscribers.query import check
 from subscribers.subscriber import Cadence, Schedule, Status
+from subscribers.synonyms import read_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,6 +132,7 @@ def read(form: Form, reader: Subscriber, now: datetime) -> Edited:
     problems: list[str] = []
     profiles, found = _profiles(form, reader)
     schedule = _schedule(form, reader.schedule, problems)
+    synonyms = _synonyms(form, reader.synonyms, problems)
     quiet = form["quiet"] if form["quiet"] in QUIET else quiet_wish(reader)
     edited = replace(
         reader,
@@ -140,6 +142,7 @@ def read(form: Form, reader: Subscriber, now: datetime) -> Edited:
         language=form["language"] if form["language"] in LANGUAGES else reader.language,
         muted_words=_lines(form, "muted_words", reader.muted_words),
         muted_authors=_lines(form, "muted_authors", reader.muted_authors),
+        synonyms=synonyms,
         summaries=_switch(form, "summaries", is_on=reader.summaries),
         figures=_switch(form, "figures", is_on=reader.figures),
         quiet_notes=quiet == "week",
@@ -241,6 +244,23 @@ def _lines(form: Form, name: str, before: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, lines)))[:MAX_MUTED]
 
 
+def _synonyms(form: Form, before: tuple[str, ...], problems: list[str]) -> tuple[str, ...]:
+    """The reader's own synonyms, a line each; what is none is a problem and stays as typed."""
+    if "synonyms" not in form:
+        return before
+    lines = (tidy_text(line, MAX_QUERY) for line in form["synonyms"].split("\n"))
+    typed = tuple(dict.fromkeys(filter(None, lines)))[:MAX_MUTED]
+    found = []
+    for line in typed:
+        try:
+            found.append(" = ".join(read_group(line)))
+        except ValueError as error:
+            found.append(line)
+            said = "Write it as MoE = mixture of experts"
+            problems.append(f"“{tidy_text(line, 60)}” in your own synonyms: {error}. {said}.")
+    return tuple(found)
+
+
 def _switch(form: Form, name: str, *, is_on: bool) -> bool:
     """A checkbox that is off is not sent; the hidden field `has` says that it was there."""
     return bool(form[name]) if "has-switches" in form else is_on
@@ -267,6 +287,7 @@ def fields(reader: Subscriber) -> dict[str, str]:
         "quiet": quiet_wish(reader),
         "muted_words": "\n".join(reader.muted_words),
         "muted_authors": "\n".join(reader.muted_authors),
+        "synonyms": "\n".join(reader.synonyms),
     }
     switches = ("summaries", "figures")
     sent |= {name: "1" for name in switches if getattr(reader, name)}
@@ -343,7 +364,7 @@ def fingerprint(reader: Subscriber) -> str:
     settings = (
         reader.profiles, reader.schedule, reader.layout, reader.summaries, reader.figures,
         reader.quiet_notes, reader.empty_days, reader.muted_words, reader.muted_authors,
-        reader.language,
+        reader.language, reader.synonyms,
     )  # fmt: skip
     return hashlib.sha256(repr(settings).encode("utf-8", "replace")).hexdigest()[:16]
 

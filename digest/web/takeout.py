@@ -96,6 +96,7 @@ def everything(
     feedback: Sequence[Feedback],
     deliveries: Sequence[Delivery],
     papers: Mapping[int, Paper],
+    library: Sequence[str],
 ) -> str:
     """All that is kept of a reader, as JSON; papers by their own ids."""
     kept = asdict(reader)
@@ -113,7 +114,7 @@ def everything(
         }
         for one in deliveries
     ]
-    whole = {"reader": kept, "feedback": said, "mails": mails}
+    whole = {"reader": kept, "library": library, "feedback": said, "mails": mails}
     return json.dumps(whole, ensure_ascii=False, indent=1, default=str)
 
 

@@ -13,6 +13,7 @@
     const address = new URL(form.dataset.answer, location.href);
     address.searchParams.set("q", field.value);
     address.searchParams.set("field", number);
+    address.searchParams.set("synonyms", document.getElementById("synonyms").value);
     const late = setTimeout(() => box.classList.add("old"), 400);
     try {
       const answer = await fetch(address);
