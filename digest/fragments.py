@@ -19,7 +19,7 @@ from digest.mail import quoted_printable
 from digest.render import BUDGET, DigestLinks, card_values
 from digest.selection import reasons_of
 from digest.templating.sandbox import Sandbox, run, slot
-from digest.templating.stencil import NUMBER, Stencil, Stencils, fillings, only_prints
+from digest.templating.stencil import NUMBER, Stencil, Stencils, fillings, only_prints, opened
 from digest.tex import typeset
 
 if TYPE_CHECKING:
@@ -38,9 +38,11 @@ _GAP: Final = b"\r\n\r\n"
 _NUMBERS: Final = tuple(b"%d=\r\n" % number for number in range(10_000))
 _WIDTHS: Final = tuple(len(str(number)) for number in range(10_000))
 
-# The slots of a card: its number in the mail, its place among the picks, where feedback goes.
+# The slots of a card: its number in the mail, its place among the picks, and where feedback goes,
+# as that stands in HTML and in text.
 _PLACE: Final = 1
-_FEEDBACK: Final = 2
+_IN_HTML: Final = 2
+_IN_TEXT: Final = 3
 _LINKS_OF_CARD: Final = ("save_url", "not_url", "either_url")
 # The slots of a mail: what nearly every reader has another of. The rest names its frame.
 _SAID: Final = ("subject", "preheader", "lead", "rest", "because")
@@ -61,7 +63,10 @@ class Body(NamedTuple):
 
 
 class _Card(NamedTuple):
-    """One card, encoded, its slots open; the last three count the slots of its HTML."""
+    """One card, encoded, its slots open, and what to reckon the size of its HTML with.
+
+    That is its size and how often number, place and feedback stand in it.
+    """
 
     html: Stencil
     text: Stencil
@@ -69,14 +74,6 @@ class _Card(NamedTuple):
     numbers: int
     places: int
     links: int
-
-
-class _Feedback(NamedTuple):
-    """Where feedback goes, as it stands in HTML and in text, and its size in HTML."""
-
-    html: bytes
-    text: bytes
-    size: int
 
 
 class _Frame(NamedTuple):
@@ -169,7 +166,7 @@ class Fragments:
         in_html, in_text = fillings(values)
         (top, bottom), size = frame.html.fill(in_html)
         (lead, foot), _ = frame.text.fill(in_text)
-        feedback = _Feedback(in_html.quoted[_WORD], in_text.quoted[_WORD], in_html.sizes[_WORD])
+        feedback = in_html.quoted[_WORD], in_text.quoted[_WORD], in_html.sizes[_WORD]
         view = View(reader.language, reader.summaries, reader.figures, fit.summary_width)
         html, texts = [top], [lead]
         for group, interest in zip(said.groups, interests, strict=True):
@@ -189,15 +186,18 @@ class Fragments:
         self,
         interest: Interest,
         view: View,
-        feedback: _Feedback,
+        feedback: tuple[bytes, bytes, int],
         html: list[bytes],
         texts: list[bytes],
     ) -> int:
-        """Add the cards of one interest; gives back the size of their HTML."""
-        total, is_first, has_feedback = 0, True, feedback.size > 0
-        card_of, (to_html, to_text, length) = self._card, feedback
+        """Add the cards of one interest; gives back the size of their HTML.
+
+        `feedback` is where it goes, as it stands in HTML and in text, and its size in HTML.
+        """
+        in_html, in_text, length = feedback
+        total, is_first, card_of = 0, True, self._card
         for pick, number, layout, place in interest.spots:
-            one = card_of(
+            (form, picked), (text_form, text_picked), size, numbers, places, links = card_of(
                 pick.paper,
                 pick.packed,
                 pick.interests,
@@ -205,16 +205,13 @@ class Fragments:
                 view,
                 is_first,
                 _WIDTHS[number] if number > 1 else 0,
-                has_feedback,
+                length > 0,
             )
             is_first = False
-            at = _NUMBERS[number], _NUMBERS[place]
-            html.append(one.html.fill((*at, to_html)))
-            texts.append(one.text.fill((*at, to_text)))
-            total += one.size
-            if one.html.slots:
-                digits = one.numbers * _WIDTHS[number] + one.places * _WIDTHS[place]
-                total += digits + one.links * length
+            slots = _NUMBERS[number], _NUMBERS[place], in_html, in_text
+            html.append(form % picked(slots) if picked else form)
+            texts.append(text_form % text_picked(slots) if text_picked else text_form)
+            total += size + links * length + numbers * _WIDTHS[number] + places * _WIDTHS[place]
         return total
 
     def _rendered_card(  # noqa: PLR0917 -- everything a card depends on
@@ -240,16 +237,21 @@ class Fragments:
         )
         values = card_values(
             shown,
-            slot(_FEEDBACK) if has_feedback else "",
+            slot(_IN_HTML) if has_feedback else "",
             self._renderer.brand,
             is_first=is_first,
             number=NUMBER * (digits or 1),
             place=slot(_PLACE),
         )
         common = {**self._renderer.common(view.language), "one": values}
-        html = Stencil(run(self._compiled.cards[layout], common))
-        text = Stencil(squeezed(run(self._compiled.texts[layout], common)))
-        return _Card(html, text, html.size, *(html.slots.count(one) for one in range(3)))
+        html = opened(run(self._compiled.cards[layout], common))
+        text = squeezed(run(self._compiled.texts[layout], common))
+        return _Card(
+            html.stencil,
+            opened(text.replace(slot(_IN_HTML), slot(_IN_TEXT))).stencil,
+            html.size,
+            *(html.slots.count(one) for one in (0, _PLACE, _IN_HTML)),
+        )
 
     def _rendered_frame(  # noqa: PLR0917 -- everything a frame depends on
         self,

@@ -28,36 +28,46 @@ NUMBER: Final = "\x01"
 _OPEN: Final = re.compile(f"{MARK}(\\d+){MARK}|{NUMBER}+")
 
 
-class Stencil:
-    """A template's text with slots, as it is sent; `slots` are their numbers as they come.
+class Stencil(NamedTuple):
+    """What is the same in every copy of a part, and how to fill the rest; see `opened`.
 
-    `size` is how many bytes of UTF-8 it has beside them, not quoted.
+    `form` is as it is sent, with %b for every slot; `picked` takes from the values of all slots
+    those that stand in it, in their order. Where there is none, `picked` is None.
     """
 
-    __slots__ = ("_form", "_picked", "size", "slots")
+    form: bytes
+    picked: Callable[[Sequence[bytes]], Any] | None
 
-    def __init__(self, text: str) -> None:
-        self.slots: list[int] = []
-        self.size = last = 0
-        literals: list[bytes] = []
-        for found in _OPEN.finditer(text):
-            literals.append(self._literal(text[last : found.start()]))
-            self.slots.append(int(found[1] or 0))
-            last = found.end()
-        literals.append(self._literal(text[last:]))
-        if self.slots:
-            self._form = b"%b".join(one.replace(b"%", b"%%") for one in literals)
-            self._picked = itemgetter(*self.slots)
-        else:
-            self._form = literals[0]
+    def fill(self, values: Sequence[bytes]) -> bytes:
+        """The part with its values, each as it is sent."""
+        return self.form % self.picked(values) if self.picked else self.form
 
-    def _literal(self, text: str) -> bytes:
-        self.size += len(text.encode("utf-8", "replace"))
-        return quoted_printable(text)
 
-    def fill(self, quoted: Sequence[bytes]) -> bytes:
-        """The part with what stands in its slots, by their numbers, each quoted by `quoted`."""
-        return self._form % self._picked(quoted) if self.slots else self._form
+class Opened(NamedTuple):
+    """A stencil, the numbers of its slots as they come, and its size.
+
+    The size is in bytes of UTF-8, of what stands beside the slots, not quoted.
+    """
+
+    stencil: Stencil
+    slots: list[int]
+    size: int
+
+
+def opened(text: str) -> Opened:
+    """The stencil of a template's text with open slots."""
+    literals, slots, last = [], [], 0
+    for found in _OPEN.finditer(text):
+        literals.append(text[last : found.start()])
+        slots.append(int(found[1] or 0))
+        last = found.end()
+    literals.append(text[last:])
+    quoted = [quoted_printable(one) for one in literals]
+    size = sum(len(one.encode("utf-8", "replace")) for one in literals)
+    if not slots:
+        return Opened(Stencil(quoted[0], None), slots, size)
+    form = b"%b".join(one.replace(b"%", b"%%") for one in quoted)
+    return Opened(Stencil(form, itemgetter(*slots)), slots, size)
 
 
 class Stencils:
@@ -79,9 +89,10 @@ class Stencils:
         texts = [run(template, values, later) for template in templates]
         self._html = html
         self._late = _put_off(later, open_slots)
-        self._stencils = [Stencil(text if html else squeezed(text)) for text in texts]
-        self._slots = [number for one in self._stencils for number in one.slots]
-        self._size = sum(one.size for one in self._stencils)
+        parts = [opened(text if html else squeezed(text)) for text in texts]
+        self._stencils = [one.stencil for one in parts]
+        self._slots = [number for one in parts for number in one.slots]
+        self._size = sum(one.size for one in parts)
 
     def fill(self, filling: Filling) -> tuple[list[bytes], int]:
         """The parts with those values, and the size of all in UTF-8, not quoted."""
