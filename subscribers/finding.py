@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from digest.papers import PaperId
 from subscribers.names import is_author
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from digest.papers import Paper, Signals
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One place where a term stands.
 
     `start` and `end` count characters of that field's text; for an author `start` is the place
@@ -109,10 +108,14 @@ class Reading:
 
     def hits(self, term: Term) -> tuple[Hit, ...]:
         """Every place where the term stands; none means that it does not."""
-        if term not in self._hits:
-            found = self._in_text(term) if term.field.is_text else _in_field(term, self.paper)
-            self._hits[term] = tuple(found)
-        return self._hits[term]
+        found = self._hits.get(term)
+        if found is None:
+            found = self._hits[term] = self.found(term)
+        return found
+
+    def found(self, term: Term) -> tuple[Hit, ...]:
+        """The same as hits(), looked for anew: for a term that is asked about once."""
+        return tuple(self._in_text(term) if term.field.is_text else _in_field(term, self.paper))
 
     def _in_text(self, term: Term) -> Iterator[Hit]:
         if term.field is not Field.ABSTRACT:
@@ -242,7 +245,8 @@ def near_at(term: Term, text: Text) -> list[int]:
     for n, at in enumerate(places):
         held: list[int] = []
         left = list(where)
-        for other in places[n:]:
+        for further in range(n, len(places)):
+            other = places[further]
             if other - at + 1 > size + term.near:
                 break
             fitting = next((each for each in left if other in each), None)

@@ -43,6 +43,7 @@ class Best:
         group, member = np.divmod(np.arange(size), members)
         self.column_of = np.zeros(size, dtype=np.int32)
         self.column_of[by_extra] = member * self._groups + group
+        self.columns: list[int] = self.column_of.tolist()
         self._place_of = np.zeros(self.width, dtype=np.int32)
         self._place_of[self.column_of] = np.arange(size)
         self.extra = np.zeros(self.width, dtype=np.int32)

@@ -18,7 +18,7 @@ from digest.match.score import SUM_UNIT, learned_points
 from digest.match.trees import Trees
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
     Mask = npt.NDArray[np.bool_]
     Places = npt.NDArray[np.int32]
+    PointsOf = Callable[[int], int | None]
     Totals = npt.NDArray[np.uint16] | npt.NDArray[np.int32]
 
 _TILE: Final = 1 << 19
@@ -70,7 +71,7 @@ class Desk:
 
     def __init__(self, audience: Audience, index: Index, best: Best, rarity: Ints) -> None:
         self._best = best
-        self._programs = programs = audience.programs
+        programs = audience.programs
         strengths = index.rows(list(programs.atoms))
         rarities = rarity[np.diff(strengths.indptr)]
         strengths = sparse.csr_array(
@@ -93,6 +94,7 @@ class Desk:
         self._is_tree = single < 0
         counts = np.array(programs.count, dtype=np.int64)
         self._single(single, counts, strengths, rarities)
+        self._points_of: dict[int, PointsOf] = {}
 
     def _single(
         self, atoms: Ints, counts: Ints, strengths: sparse.csr_array, rarities: Ints
@@ -127,7 +129,10 @@ class Desk:
         sizes = self._size[start:end]
         programs = self._numbers[ranges(self._first[start:end], sizes)].astype(np.int64)
         profile = np.repeat(np.arange(end - start), sizes)
-        asked, light = self._with_trees(profile, programs)
+        whole = end - start == len(self._size)
+        row, light = self._whole if whole else self._with_trees(programs)
+        heavy, excludes = self._is_heavy[programs], self._excludes[programs]
+        asked = _Asked(profile, row[programs], heavy, excludes)
         most = np.bincount(profile, weights=self._most[programs], minlength=end - start)
         trending, everything = self._trending[start:end], self._everything[start:end]
         narrow = (most <= _NARROW) & ~trending & ~self._learners[start:end]
@@ -156,41 +161,88 @@ class Desk:
         points = points[cells] - np.repeat(everything, counts[back])
         return counts[back], places[cells], points
 
-    def table(self, programs: Sequence[str]) -> Places:
-        """Programs of this audience x papers, in the order of the papers: their points."""
-        numbers = np.array([self._programs[each] for each in programs], dtype=np.int64)
-        table = np.zeros((len(numbers), self._best.width), dtype=np.int32)
-        for kind, rows in ((~self._is_tree, self._light), (self._is_tree, self._tree_rows)):
-            which = np.flatnonzero(kind[numbers] & ~self._is_heavy[numbers])
-            row = self._row[numbers[which]]
-            counts = rows.first[row + 1] - rows.first[row]
-            cells = ranges(rows.first[row], counts)
-            table[np.repeat(which, counts), rows.indices[cells]] = rows.points[cells]
-        whole = np.flatnonzero(self._is_heavy[numbers])
-        table[whole] = self._wide[self._row[numbers[whole]]]
-        return table[:, self._best.column_of]
+    def points_of(self, row: int) -> list[PointsOf]:
+        """For each line of one profile, in the order they are stored in, what says its points.
+
+        Asked with the column of a paper it says nothing, or 0, where the paper does not fit; a
+        line that leaves out says nothing of any. For a small audience.
+        """
+        first = self._first[row]
+        numbers = self._numbers[first : first + self._size[row]].tolist()
+        return [self._points_of.get(number) or self._made(number) for number in numbers]
+
+    def _made(self, program: int) -> PointsOf:
+        """What says the points of one program, kept for the next who asks for it."""
+        row, light = self._whole
+        said: PointsOf
+        if self._excludes[program]:
+            said = _nothing
+        elif self._is_heavy[program]:
+            said = memoryview(self._wide[row[program]]).__getitem__
+        else:
+            a, b = light.first[row[program] : row[program] + 2].tolist()
+            cells = light.indices[a:b].tolist(), light.points[a:b].tolist()
+            said = dict(zip(*cells, strict=True)).get
+        self._points_of[program] = said
+        return said
+
+    def fitting(self, first: Ints, places: Places) -> tuple[Ints, Ints]:
+        """Of each place that an answer gives a profile, the lines it fits, the best first.
+
+        Profile n is asked for places[first[n] : first[n + 1]]. The lines of cell n, counted from
+        0 in their profile, are lines[begins[n] : begins[n + 1]]: (begins, lines). For a small
+        audience.
+        """
+        row, light = self._whole
+        number = self._numbers[ranges(self._first, self._size)]
+        profile = np.repeat(np.arange(len(self._size)), self._size)
+        heavy, excludes = self._is_heavy[number], self._excludes[number]
+        asked = _Asked(profile, row[number], heavy, excludes)
+        column, width = self._best.column_of[places], self._best.width
+        held = []
+        step = max(1, _TILE // width)
+        for start in range(0, len(first) - 1, step):
+            begins = first[start : start + step + 1]
+            tile = asked.between(start, start + step)
+            line = np.arange(len(tile.profile)) - np.searchsorted(tile.profile, tile.profile)
+            # Which cell of the answer each cell of the tile is, if any.
+            cells = np.arange(begins[0], begins[-1])
+            there = np.repeat(np.arange(len(begins) - 1) * width, np.diff(begins)) + column[cells]
+            cell_of = np.full((len(begins) - 1) * width, -1, dtype=np.int64)
+            cell_of[there] = cells
+            kept = ~tile.heavy & ~tile.excluded
+            lengths = np.diff(light.first)[tile.row[kept]]
+            places_in, points = self._cells(tile, light, kept)
+            cell = cell_of[places_in]
+            found = cell >= 0
+            held.append((cell[found], points[found], np.repeat(line[kept], lengths)[found]))
+            kept = tile.heavy & ~tile.excluded
+            lengths = np.diff(begins)[tile.profile[kept]]
+            cell = ranges(begins[tile.profile[kept]], lengths)
+            points = self._wide[np.repeat(tile.row[kept], lengths), column[cell]]
+            found = points > 0
+            held.append((cell[found], points[found], np.repeat(line[kept], lengths)[found]))
+        cell, points, lines = (np.concatenate(each) for each in zip(*held, strict=True))
+        order = np.lexsort((lines, -points, cell))
+        counts = np.bincount(cell, minlength=len(places))
+        return np.concatenate([[0], np.cumsum(counts)]), lines[order]
 
     @cached_property
-    def _tree_rows(self) -> Rows:
-        """A row for each tree of the audience; for a small one."""
-        trees = np.flatnonzero(self._is_tree)
-        order, rows = self._trees.rows(trees)
-        self._row[order] = np.arange(len(order))
-        return rows
+    def _whole(self) -> tuple[Ints, Rows]:
+        """The rows of all programs, of an audience that is answered in one block."""
+        return self._with_trees(np.arange(len(self._is_tree)))
 
-    def _with_trees(self, profile: Ints, programs: Ints) -> tuple[_Asked, Rows]:
-        """What each profile asks for, and the light rows with those of this block's trees."""
-        row, is_tree = self._row[programs], self._is_tree[programs]
-        order, trees = self._trees.rows(np.unique(programs[is_tree]))
-        sorter = np.argsort(order)
-        found = sorter[np.searchsorted(order, programs[is_tree], sorter=sorter)]
-        row[is_tree] = len(self._light.first) - 1 + found
+    def _with_trees(self, programs: Ints) -> tuple[Ints, Rows]:
+        """The row of each program, and the light rows with those of the trees among some."""
+        order, trees = self._trees.rows(np.unique(programs[self._is_tree[programs]]))
+        row = self._row.copy()
+        row[order] = len(self._light.first) - 1 + np.arange(len(order))
         light = Rows(
             np.concatenate([self._light.first, trees.first[1:] + self._light.first[-1]]),
             np.concatenate([self._light.indices, trees.indices]),
             np.concatenate([self._light.points, trees.points]),
         )
-        return _Asked(profile, row, self._is_heavy[programs], self._excludes[programs]), light
+        return row, light
 
     def _totals(
         self,
@@ -243,6 +295,10 @@ class Desk:
         cells = ranges(light.first[rows], counts)
         begins = np.repeat(tile.profile[kept] * self._best.width, counts)
         return begins + light.indices[cells], light.points[cells]
+
+
+def _nothing(_: int) -> None:
+    """The points of a line that leaves out."""
 
 
 def _learned(audience: Audience, index: Index) -> tuple[sparse.csr_array, sparse.csr_array]:

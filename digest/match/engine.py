@@ -18,10 +18,10 @@ from digest.match.audience import Audience
 from digest.match.best import Best
 from digest.match.desk import Desk
 from digest.match.index import Index
-from digest.match.ranking import Ranking
-from digest.match.reasons import told_by
+from digest.match.ranking import Ranking, Shown
+from digest.match.reasons import Teller
 from digest.match.score import POINT, fresh_points, ranks, rarity, trend, trend_points
-from digest.match.stored import store, understood
+from digest.match.stored import form, understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,17 +31,13 @@ if TYPE_CHECKING:
 
     from digest.match.learned import Learned
     from digest.match.ranking import Match
-    from digest.match.reasons import Told
     from digest.papers import Paper
     from subscribers.profile import Profile
-    from subscribers.tree import Line
 
     Ints = npt.NDArray[np.int64]
 
 _PROFILES: Final = 1_000
 """Profiles whose matches are held at once by match()."""
-_MOST_TOLD: Final = 1 << 18
-"""Reasons kept: some hundred megabytes at most."""
 _AT_ONCE: Final = 2
 """Blocks answered together: numpy and scipy let go of the interpreter while they work."""
 
@@ -82,7 +78,7 @@ class Engine:
         extra = list(map(add, self.trend_points, self.fresh_points))
         self.best = Best(extra, ranks(papers, trends))
         self.rarity = np.array([rarity(n, self.size) for n in range(self.size + 1)], dtype=np.int64)
-        self._told: dict[tuple[str, int], tuple[Told, ...]] = {}
+        self.teller = Teller(self.index, now)
 
     def answer(self, audience: Audience | Sequence[str], *, top: int) -> Answer:
         """The best `top` papers of each profile; stored forms are compiled first."""
@@ -112,21 +108,15 @@ class Engine:
         liked = learned or [None] * len(profiles)
         for start in range(0, len(profiles), _PROFILES):
             some = list(zip(profiles, liked, strict=True))[start : start + _PROFILES]
-            desk = self._desk(Audience(store(profile, likes) for profile, likes in some))
+            asked = [understood(profile.text) for profile, _ in some]
+            stored = map(
+                form, (profile for profile, _ in some), asked, (likes for _, likes in some)
+            )
+            desk = self._desk(Audience(stored))
             answer = self._answered(desk, self.size if top is None else top)
-            for row, (profile, likes) in enumerate(some):
-                asked = understood(profile.text)
-                yield Ranking(self, desk, row, asked=asked, liked=likes, answer=answer)
-
-    def told(self, line: Line, place: int) -> tuple[Told, ...]:
-        """The reasons of a line that a paper fits; kept for the next reader with such a line."""
-        key = (line.text, place)
-        told = self._told.get(key)
-        if told is None:
-            if len(self._told) >= _MOST_TOLD:
-                self._told.clear()
-            told = self._told[key] = told_by(line, self.index.reading(place), self.now)
-        return told
+            shown = None if top is None else Shown(self, desk, answer, asked)
+            for row, (known, (_, likes)) in enumerate(zip(asked, some, strict=True)):
+                yield Ranking(self, desk, row, asked=known, liked=likes, answer=answer, shown=shown)
 
     def _desk(self, audience: Audience) -> Desk:
         return Desk(audience, self.index, self.best, self.rarity)

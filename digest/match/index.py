@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy import sparse
 
+from digest.match.reading import ScannedReading
 from digest.match.rows import ranges
 from digest.match.scan import Scan
 from digest.match.score import BODY, TITLE, field_strength, strength_of
 from digest.match.stored import element, term
 from digest.match.tfidf import TfIdf
 from subscribers.finding import (
-    Reading,
     categories,
     is_category,
     is_in_field,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from digest.papers import Paper
+    from subscribers.finding import Reading
 
     Ints = npt.NDArray[np.int64]
 
@@ -66,8 +67,7 @@ class Index:
         if reading is None:
             if len(self._readings) >= _MOST_READINGS:
                 self._readings.clear()
-            reading = self._readings[place] = Reading(self.papers[place])
-            reading.title, reading.body = (self.scan.text(2 * place + n) for n in (0, 1))
+            reading = self._readings[place] = ScannedReading(self.papers[place], self.scan, place)
         return reading
 
     @cached_property

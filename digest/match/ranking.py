@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Final, overload
+
+import numpy as np
 
 from digest.match.reasons import Reason, ReasonKind, learned_reason, together, trend_reason
 from digest.match.score import (
@@ -19,14 +21,16 @@ from digest.match.score import (
 from digest.match.stored import atom
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
-    from digest.match.desk import Desk
+    from digest.match.desk import Desk, PointsOf
     from digest.match.engine import Answer, Engine
     from digest.match.learned import Learned
     from digest.match.stored import Understood
     from subscribers.tree import Line
+
+_NUMBER_BITS: Final = 40
+"""Bits for the number of a line, beside the place of a paper in one integer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,42 +61,98 @@ class LineScore:
 class Match:
     """A paper that fits a profile: its number, its score in points, and why it fits."""
 
-    __slots__ = ("_place", "_ranking", "paper", "score")
+    __slots__ = ("_at", "_ranking", "paper", "score")
 
-    def __init__(self, ranking: Ranking, place: int, points: int) -> None:
+    def __init__(self, ranking: Ranking, at: int, paper: int, points: int) -> None:
         self._ranking = ranking
-        self._place = place
-        self.paper = ranking.engine.papers[place].number
+        self._at = at
+        self.paper = paper
         self.score = points / POINT
 
     @property
     def line(self) -> int:
         """The number of the line it fits best; 0 for the whole, which is the top ten."""
-        lines = self._ranking.lines(self._place)
+        lines = self._ranking.lines(self._at)
         return lines[0].number if lines else 0
 
     @property
     def also_lines(self) -> tuple[int, ...]:
         """The other lines it fits."""
-        return tuple(sorted(line.number for line in self._ranking.lines(self._place)[1:]))
+        return tuple(sorted(line.number for line in self._ranking.lines(self._at)[1:]))
 
     @property
     def parts(self) -> Parts:
         """What its score is made of."""
-        return self._ranking.parts(self._place, round(self.score * POINT))
+        return self._ranking.parts(self._at)
 
     @property
     def lines(self) -> tuple[LineScore, ...]:
         """The lines it fits, the best first, taken apart: what --explain prints."""
-        return self._ranking.taken_apart(self._place)
+        return self._ranking.taken_apart(self._at)
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """Why it is there, best first; never empty."""
-        return self._ranking.reasons(self._place)
+        return self._ranking.reasons(self._at)
 
     def __repr__(self) -> str:
         return f"Match({self.paper}, line={self.line}, score={self.score}, {self.reasons})"
+
+
+class Shown:
+    """The papers shown to some profiles that were answered together, all of them explained.
+
+    Who asks why one paper is there will ask it of the others: lines that readers share are
+    looked up once, and paper by paper.
+    """
+
+    def __init__(self, engine: Engine, desk: Desk, answer: Answer, asked: list[Understood]) -> None:
+        self._engine = engine
+        self._desk = desk
+        self._answer = answer
+        self._asked = asked
+
+    def told(self, row: int, at: int) -> list[tuple[Reason, ...]]:
+        """What each line says of the paper that stands there for a profile, the best line first."""
+        begins, told = self._told
+        cell = self._first[row] + at
+        return told[begins[cell] : begins[cell + 1]]
+
+    @cached_property
+    def _first(self) -> list[int]:
+        first: list[int] = self._answer.first.tolist()
+        return first
+
+    @cached_property
+    def _told(self) -> tuple[list[int], list[tuple[Reason, ...]]]:
+        """Where the lines of each cell begin, and what every line says."""
+        teller, answer = self._engine.teller, self._answer
+        begins, lines = self._desk.fitting(answer.first, answer.places)
+        pairs = [
+            pair
+            for asked in self._asked
+            for pair in zip(asked.programs, asked.query.lines, strict=True)
+        ]
+        numbers = np.array(
+            [teller.number(program, line) for program, line in pairs], dtype=np.int64
+        )
+        sizes = np.array([len(asked.programs) for asked in self._asked])
+        first = np.repeat(np.cumsum(sizes) - sizes, np.diff(begins[answer.first]))
+        pair_of = first + lines
+        place_of = np.repeat(answer.places, np.diff(begins))
+        # One paper behind the other, so that what was read of it is still near the processor.
+        keys = (place_of.astype(np.int64) << _NUMBER_BITS) | numbers[pair_of]
+        _, which, back = np.unique(keys, return_index=True, return_inverse=True)
+        told = [
+            teller.told(number, pairs[pair][1], place)
+            for number, pair, place in zip(
+                numbers[pair_of[which]].tolist(),
+                pair_of[which].tolist(),
+                place_of[which].tolist(),
+                strict=True,
+            )
+        ]
+        return begins.tolist(), [told[n] for n in back.tolist()]
 
 
 class Ranking(Sequence[Match]):
@@ -107,12 +167,14 @@ class Ranking(Sequence[Match]):
         asked: Understood,
         liked: Learned | None,
         answer: Answer,
+        shown: Shown | None,
     ) -> None:
         self.engine = engine
         self._desk = desk
         self._row = row
         self._asked = asked
         self._liked = liked
+        self._shown = shown
         self._places, self._points = answer.row(row)
 
     def __len__(self) -> int:
@@ -124,49 +186,64 @@ class Ranking(Sequence[Match]):
     def __getitem__(self, at: slice) -> list[Match]: ...
     def __getitem__(self, at: int | slice) -> Match | list[Match]:
         if isinstance(at, slice):
-            pairs = zip(self._places[at], self._points[at], strict=True)
-            return [Match(self, place, points) for place, points in pairs]
-        return Match(self, self._places[at], self._points[at])
+            return [self[n] for n in range(*at.indices(len(self)))]
+        at = range(len(self))[at]
+        paper = self.engine.papers[self._places[at]]
+        return Match(self, at, paper.number, self._points[at])
 
     @cached_property
-    def _points_of(self) -> tuple[list[Line], npt.NDArray[np.int32]]:
-        """The lines that ask, and a row for each of them: its points in every paper."""
-        asks = [
-            (line, program)
-            for line, program in zip(self._asked.query.lines, self._asked.programs, strict=True)
-            if not line.excludes
-        ]
-        return [line for line, _ in asks], self._desk.table([program for _, program in asks])
+    def _points_of(self) -> list[PointsOf]:
+        return self._desk.points_of(self._row)
 
-    def lines(self, place: int) -> list[Line]:
+    @cached_property
+    def _numbers(self) -> list[int]:
+        """What the teller knows each line by."""
+        pairs = zip(self._asked.programs, self._asked.query.lines, strict=True)
+        return [self.engine.teller.number(program, line) for program, line in pairs]
+
+    def _fits(self, at: int) -> list[tuple[int, int]]:
+        """The lines that a paper fits, from 0, behind their points below 0: the best first."""
+        column = self.engine.best.columns[self._places[at]]
+        found = [(-each, n) for n, of in enumerate(self._points_of) if (each := of(column))]
+        if len(found) > 1:
+            found.sort()
+        return found
+
+    def lines(self, at: int) -> list[Line]:
         """The lines that a paper fits, the one it fits best first."""
-        lines, table = self._points_of
-        points = table[:, place].tolist()
-        if len(points) == 1:
-            return lines if points[0] else []
-        fitting = [(-each, n) for n, each in enumerate(points) if each]
-        fitting.sort()
-        return [lines[n] for _, n in fitting]
+        lines = self._asked.query.lines
+        return [lines[n] for _, n in self._fits(at)]
 
-    def reasons(self, place: int) -> tuple[Reason, ...]:
+    def _told(self, at: int) -> Sequence[tuple[Reason, ...]]:
+        """What each line says that a paper fits, the best first."""
+        if self._shown is not None:
+            return self._shown.told(self._row, at)
+        place, lines, numbers = self._places[at], self._asked.query.lines, self._numbers
+        tell = self.engine.teller.told
+        return [tell(numbers[n], lines[n], place) for _, n in self._fits(at)]
+
+    def reasons(self, at: int) -> tuple[Reason, ...]:
         """Why a paper is there."""
-        lines = self.lines(place)
-        if not lines:
-            return (trend_reason(self.engine.papers[place], self.engine.now),)
-        told = [self.engine.told(line, place) for line in lines]
-        # Only what is not there may have brought it in (a OR -b): then the line is the reason.
-        found = together(told) or (Reason(ReasonKind.TERM, lines[0].text, "line"),)
-        if self._liked is None or self._learned[place] <= 0:
+        told = self._told(at)
+        found: tuple[Reason, ...]
+        if len(told) == 1 and len(told[0]) == 1:
+            found = told[0]
+        elif told:
+            # Only what is not there may have brought it in (a OR -b): the line is the reason.
+            found = together(told) or (Reason(ReasonKind.TERM, self.lines(at)[0].text, "line"),)
+        else:
+            return (trend_reason(self.engine.papers[self._places[at]], self.engine.now),)
+        if self._liked is None or self._learned[self._places[at]] <= 0:
             return found
-        like = self._liked.like(self.engine.index.tfidf.of(place))
+        like = self._liked.like(self.engine.index.tfidf.of(self._places[at]))
         return (*found, learned_reason(like)) if like else found
 
-    def taken_apart(self, place: int) -> tuple[LineScore, ...]:
+    def taken_apart(self, at: int) -> tuple[LineScore, ...]:
         """The lines that a paper fits, with their terms."""
-        index, (lines, table) = self.engine.index, self._points_of
-        reading = index.reading(place)
+        index, reading = self.engine.index, self.engine.index.reading(self._places[at])
         told = []
-        for line in self.lines(place):
+        for points, number in self._fits(at):
+            line = self._asked.query.lines[number]
             terms = []
             for term, coefficient in coefficients(line.tree):
                 if amount := strength(term, reading):
@@ -174,12 +251,12 @@ class Ranking(Sequence[Match]):
                     rare = int(self.engine.rarity[having])
                     share = coefficient / COEFFICIENT_UNIT
                     terms.append(TermScore(term.text, share, rare / POINT, amount / STRENGTH_UNIT))
-            points = int(table[lines.index(line), place]) / POINT
-            told.append(LineScore(line.number, line.text, points, tuple(terms)))
+            told.append(LineScore(line.number, line.text, -points / POINT, tuple(terms)))
         return tuple(told)
 
-    def parts(self, place: int, points: int) -> Parts:
+    def parts(self, at: int) -> Parts:
         """What the points of a paper are made of."""
+        place, points = self._places[at], self._points[at]
         trend, fresh = self.engine.trend_points[place], self.engine.fresh_points[place]
         learned = int(self._learned[place])
         relevance = points - trend - fresh - learned

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
-from operator import attrgetter
+from itertools import count
 from typing import TYPE_CHECKING, Final, cast
 
 from digest.match.score import age
 from subscribers.finding import Hit, categories, evidence, signal_of
+from subscribers.tree import Term
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
+    from digest.match.index import Index
     from digest.papers import Paper
     from subscribers.finding import Reading
     from subscribers.tree import Line
@@ -22,6 +25,8 @@ _DAY: Final = 24
 _HOURS_TOLD: Final = 48
 _MOST_HITS: Final = 50
 """Places kept per reason: enough to mark a text, whatever a hostile abstract repeats."""
+_MOST_TOLD: Final = 1 << 18
+"""Reasons kept: some hundred megabytes at most."""
 
 
 class ReasonKind(StrEnum):
@@ -72,48 +77,75 @@ class Reason:
             raise ValueError(reason) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A reason ready to be put among others: how early it stands, and what says the same."""
+class Teller:
+    """What lines of keywords say of papers: found out once, however many readers share a line."""
 
-    order: int
-    same: tuple[ReasonKind, str]
-    reason: Reason
+    def __init__(self, index: Index, now: datetime) -> None:
+        self._index = index
+        self._now = now
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._given = count()
+        self._told: defaultdict[int, dict[int, tuple[Reason, ...]]] = defaultdict(dict)
+        self._kept = 0
+
+    def number(self, program: str, line: Line) -> int:
+        """A number for a line with its stored form, the same for all that say the same."""
+        # Of lines with one stored form, the name has the words as each was typed.
+        key = program, line.name
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = next(self._given)
+        return number
+
+    def told(self, number: int, line: Line, place: int) -> tuple[Reason, ...]:
+        """The reasons of a line, with its number, that a paper fits."""
+        by_line = self._told[place]
+        told = by_line.get(number)
+        if told is None:
+            told = by_line[number] = told_by(line, self._index.reading(place), self._now)
+            self._kept += 1
+            if self._kept > _MOST_TOLD:
+                self._kept = 0
+                self._told.clear()
+                self._numbers.clear()
+        return told
 
 
-def told_by(line: Line, reading: Reading, now: datetime) -> tuple[Told, ...]:
+def told_by(line: Line, reading: Reading, now: datetime) -> tuple[Reason, ...]:
     """The reasons of one line that a paper fits; none where only what is not there fits."""
-    told = []
-    hits, floors = evidence(line.tree, reading)
+    tree, paper = line.tree, reading.paper
+    if isinstance(tree, Term) and tree.patterns:
+        return (_termed(paper, tree.text, reading.found(tree)),)
+    hits, floors = evidence(tree, reading)
     by_term: dict[tuple[str, bool], list[Hit]] = {}
     for hit in hits:
         by_term.setdefault((hit.term, hit.field == "author"), []).append(hit)
-    for (term, is_author), found in by_term.items():
-        made = _authored(reading.paper, found) if is_author else _termed(reading.paper, term, found)
-        told.append(made)
-    told += [Reason(ReasonKind.FLOOR, _passed(reading.paper, floor, now)) for floor in floors]
-    return tuple(
-        Told(_ORDER.get(made.field, 4), (made.kind, made.text.casefold()), made) for made in told
-    )
+    told = [
+        _authored(paper, found) if is_author else _termed(paper, term, found)
+        for (term, is_author), found in by_term.items()
+    ]
+    told += [Reason(ReasonKind.FLOOR, _passed(paper, floor, now)) for floor in floors]
+    return tuple(told)
 
 
-def together(lines: Iterable[tuple[Told, ...]]) -> tuple[Reason, ...]:
+def together(lines: Sequence[tuple[Reason, ...]]) -> tuple[Reason, ...]:
     """The reasons of several lines, the best first, each once.
 
     In order: title, abstract, organization, authors, floors; in each as the lines come.
     """
-    first: dict[tuple[ReasonKind, str], Told] = {}
+    first: dict[tuple[str, ReasonKind], Reason] = {}
     for line in lines:
-        for told in line:
-            first.setdefault(told.same, told)
-    return tuple(told.reason for told in sorted(first.values(), key=_order))
+        for reason in line:
+            first.setdefault((reason.text.casefold(), reason.kind), reason)
+    found = [(_ORDER.get(reason.field, 4), n, reason) for n, reason in enumerate(first.values())]
+    found.sort()
+    return tuple([reason for _, _, reason in found])
 
 
 _ORDER: Final = {"title": 0, "abstract": 1, "summary": 1, "org": 2, "author": 3, "": 5}
-_order: Final = attrgetter("order")
 
 
-def _termed(paper: Paper, term: str, hits: list[Hit]) -> Reason:
+def _termed(paper: Paper, term: str, hits: Sequence[Hit]) -> Reason:
     field = hits[0].field
     if field == "category":
         return Reason(ReasonKind.TERM, categories(paper)[hits[0].start], field, tuple(hits))

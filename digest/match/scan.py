@@ -6,6 +6,7 @@ stands a separator. Where in its text a word begins is found out when somebody a
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from functools import cached_property
 from itertools import accumulate, chain
@@ -53,6 +54,7 @@ class _Kinds(dict[str, tuple[int, ...]]):
 class Scan:
     """Texts as one stream: `stream` holds kinds, `text_of` says for each place whose it is.
 
+    Text n begins in it at ends[n], and its separator stands before ends[n + 1].
     Kind k stands at places[first[k] : first[k + 1]]; there are `kinds` of them.
     """
 
@@ -67,7 +69,7 @@ class Scan:
             ends.append(len(stream))
         self.stream = np.array(stream, dtype=np.int32)
         self.text_of = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(np.array(ends)))
-        self._ends = ends
+        self.ends = ends
         self._known: dict[Pattern, list[int]] = {}
         self.names = list(kinds.numbers)
         self.kinds = len(self.names)
@@ -77,8 +79,24 @@ class Scan:
 
     def text(self, number: int) -> Text:
         """One of the texts, for the literal reader."""
-        start, end = self._ends[number], self._ends[number + 1] - 1
+        start, end = self.ends[number], self.ends[number + 1] - 1
         return _Scanned(self, self._texts[number], self.stream[start:end].tolist())
+
+    @cached_property
+    def stream_of(self) -> array[int]:
+        """The stream, to be read a word at a time."""
+        return array("i", self.stream.tobytes())
+
+    @cached_property
+    def places_of(self) -> array[int]:
+        """The places, to be read one at a time."""
+        return array("i", self.places.tobytes())
+
+    @cached_property
+    def first_of(self) -> list[int]:
+        """Where the places of each kind begin."""
+        first: list[int] = self.first.tolist()
+        return first
 
     @cached_property
     def folded(self) -> dict[str, list[int]]:

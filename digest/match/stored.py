@@ -58,7 +58,11 @@ _FORMS: Final = {"=": Form.WRITTEN, "~": Form.PREFIX}
 
 def store(profile: Profile, learned: Learned | None = None) -> str:
     """The stored form of a profile; lines with mistakes in them are passed over."""
-    known = understood(profile.text)
+    return form(profile, understood(profile.text), learned)
+
+
+def form(profile: Profile, known: Understood, learned: Learned | None) -> str:
+    """The same of a profile whose text has been read."""
     flags = []
     if known.query.is_empty:
         flags = [EVERYTHING, TRENDING]
