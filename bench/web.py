@@ -337,6 +337,7 @@ def _run_ready(server: object, port: int) -> None:
     import socket  # noqa: PLC0415
 
     listening = socket.create_server(("127.0.0.1", port))
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     print("ready", flush=True)  # what is asked before it accepts simply waits
     server.run(sockets=[listening])  # type: ignore[attr-defined]
 

@@ -72,11 +72,18 @@ class App:
             wanted = f"{why}; write a line for each, as in MoE = mixture of experts"
             raise SettingsError([Problem("DIGEST_SYNONYMS", str(file), wanted)]) from error
 
+    @cached_property
+    def _names(self) -> Thesaurus:
+        from subscribers.synonyms import thesaurus  # noqa: PLC0415 -- needed to offer only
+
+        return thesaurus(self.synonyms)
+
     def thesaurus(self, own: Iterable[str] = ()) -> Thesaurus:
         """Every synonym to offer: ours, the operator's, and a reader's own."""
-        from subscribers.synonyms import thesaurus  # noqa: PLC0415
+        from subscribers.synonyms import thesaurus  # noqa: PLC0415 -- the same
 
-        return thesaurus(self.synonyms, own)
+        own = tuple(own)
+        return thesaurus(self.synonyms, own) if own else self._names
 
     @cached_property
     def signer(self) -> Signer | None:

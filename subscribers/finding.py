@@ -29,7 +29,7 @@ from subscribers.tree import (
     adjacent,
     runs,
 )
-from subscribers.words import Token, fold, plain, words
+from subscribers.words import Token, fold, parts, plain, scanner, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,13 +63,22 @@ class Text:
     """The words of a text in order, and where each folded word stands."""
 
     def __init__(self, text: str) -> None:
-        self._tokens = fold(text)
+        # Few of its words are ever asked for, so a token is put together when one is.
+        self._words: list[Token] = []
+        self._starts: list[int] = []
+        for found in scanner(text).finditer(text):
+            start = found.start()
+            for part in parts(found[0]):
+                self._words.append(part)
+                self._starts.append(start)
 
     def __len__(self) -> int:
-        return len(self._tokens)
+        return len(self._words)
 
     def __getitem__(self, at: int) -> Token:
-        return self._tokens[at]
+        word, written, first, last = self._words[at]
+        start = self._starts[at]
+        return Token(word, written, start + first, start + last)
 
     def __iter__(self) -> Iterator[Token]:
         return (self[at] for at in range(len(self)))
@@ -78,12 +87,12 @@ class Text:
         """Where the words stand that are what one word of a term asks for."""
         if pattern.form is Form.FOLDED:
             return self._places.get(pattern.value, ())
-        return [at for at, token in enumerate(self) if fits(pattern, token)]
+        return [at for at, token in enumerate(self._words) if fits(pattern, token)]
 
     @cached_property
     def _places(self) -> dict[str, list[int]]:
         places: dict[str, list[int]] = {}
-        for at, token in enumerate(self._tokens):
+        for at, token in enumerate(self._words):
             places.setdefault(token.word, []).append(at)
         return places
 

@@ -28,13 +28,6 @@ class Token(NamedTuple):
     end: int
 
 
-class _Part(NamedTuple):
-    word: str
-    written: str
-    start: int
-    end: int
-
-
 _CJK: Final = (
     "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u309f"
     "\u30a1-\u30ff\u3105-\u318f\u31a0-\u31bf\u31f0-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
@@ -119,30 +112,30 @@ def words(text: str) -> list[str]:
     return [token.word for token in fold(text)]
 
 
-def parts(piece: str) -> tuple[tuple[str, str, int, int], ...]:
-    """One piece that a scanner found, as words: (folded, as written, start, end) within it."""
+def parts(piece: str) -> tuple[Token, ...]:
+    """One piece that a scanner found, as words; they count characters of the piece."""
     return _parts(piece) if len(piece) <= _LONGEST_CACHED else _fold_piece(piece)
 
 
-def _fold_piece(piece: str) -> tuple[_Part, ...]:
+def _fold_piece(piece: str) -> tuple[Token, ...]:
     if len(piece) > len("'s") and piece[-2] in "'\u2019" and piece[-1] == "s":
         piece = piece[:-2]
     end = len(piece)
     if (sign := _sign(piece)) is not None:
-        return (_Part(sign, sign, 0, end),) if sign else ()
+        return (Token(sign, sign, 0, end),) if sign else ()
     written = plain(_TEX_MARKS.sub("", piece) if _TEX.search(piece) or "$" in piece else piece)
     pieces = [found[0] for found in scanner(written).finditer(written)]
     if pieces not in ([piece], [written]):
         # What is left without accents and compatibility forms is other pieces: ½ is 1 and 2.
         again = (part for each in pieces for part in parts(each))
-        return tuple(_Part(word, bare, 0, end) for word, bare, _, _ in again)
+        return tuple(Token(word, bare, 0, end) for word, bare, _, _ in again)
     lower = written.casefold()
     if lower[0] in _GREEK_NAMES and all(letter in _GREEK_NAMES for letter in lower):
         name = _GREEK_NAMES[lower] if len(lower) == 1 else lower
-        return (_Part(name, name, 0, end),)
+        return (Token(name, name, 0, end),)
     if _ACRONYM_PLURAL.fullmatch(written):
         written, lower = written[:-1], lower[:-1]
-    return _halves(written, lower, end) or (_Part(american(singular(lower)), written, 0, end),)
+    return _halves(written, lower, end) or (Token(american(singular(lower)), written, 0, end),)
 
 
 def _sign(piece: str) -> str | None:
@@ -159,7 +152,7 @@ def _sign(piece: str) -> str | None:
     return None
 
 
-def _halves(written: str, lower: str, end: int) -> tuple[_Part, ...]:
+def _halves(written: str, lower: str, end: int) -> tuple[Token, ...]:
     """The two words of a joined one: finetuning, and GPT4, a name with its number behind it."""
     word = american(singular(lower))
     cut = shown = COMPOUNDS.get(word, 0)
@@ -173,8 +166,8 @@ def _halves(written: str, lower: str, end: int) -> tuple[_Part, ...]:
     # What TeX and ligatures make longer than it stands cannot be cut where it stands.
     at = (shown, shown) if len(written) == end else (end, 0)
     return (
-        _Part(first, written[:shown], 0, at[0]),
-        _Part(second, written[shown:], at[1], end),
+        Token(first, written[:shown], 0, at[0]),
+        Token(second, written[shown:], at[1], end),
     )
 
 

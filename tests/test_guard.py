@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from loopback import Site, serving
 from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annotation
 
+from digest.cli.work import listen
 from digest.web.guard import MAX_BODY, PAGE_POLICY, Guard
 
 if TYPE_CHECKING:
@@ -71,3 +73,13 @@ def test_a_body_that_never_said_its_length_is_cut_off_at_the_limit(site: Site) -
     connection.request("POST", "/length", pieces, encode_chunked=True)
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_no_answer_waits_for_an_acknowledgement() -> None:
+    """Head and body of an answer are two writes: the second must not wait for the first."""
+    with (
+        listen("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from digest.papers import Author, Listing, ListingKind, Paper, PaperId, Signals
 from digest.store.database import chunks
@@ -33,7 +32,13 @@ _TEXTS: Final = (
     "discussion_url",
     "image_url",
 )
+_LISTINGS: Final = (
+    select(_LISTING)
+    .where(_LISTING.c.paper.in_(bindparam("papers", expanding=True)))
+    .order_by(_LISTING.c.day, _LISTING.c.first_seen_at, _LISTING.c.id)
+)
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode: Final = json.JSONDecoder().decode
 
 
 def pack(paper: Paper) -> bytes:
@@ -61,9 +66,9 @@ def pack(paper: Paper) -> bytes:
     return _encode(fields).encode()
 
 
-def unpack(body: bytes) -> Paper:
-    """A paper packed by `pack`."""
-    fields: dict[str, Any] = json.loads(body)
+def unpack(body: bytes, **known: Any) -> Paper:  # noqa: ANN401 -- fields of a paper
+    """A paper packed by `pack`, with what the store itself knows of it."""
+    fields: dict[str, Any] = _decode(body.decode()) | known
     fields["id"] = PaperId.parse(fields["id"])
     if "published_at" in fields:
         fields["published_at"] = datetime.fromisoformat(fields["published_at"])
@@ -78,12 +83,7 @@ def stored(connection: Connection, rows: Sequence[Row[Any]]) -> list[Paper]:
     """The papers of these rows of the table of papers, in their order, with their listings."""
     listings: dict[int, list[Listing]] = {row.id: [] for row in rows}
     for part in chunks([row.id for row in rows]):
-        found = connection.execute(
-            select(_LISTING)
-            .where(_LISTING.c.paper.in_(part))
-            .order_by(_LISTING.c.day, _LISTING.c.first_seen_at, _LISTING.c.id)
-        )
-        for row in found:
+        for row in connection.execute(_LISTINGS, {"papers": part}).all():
             listings[row.paper].append(
                 Listing(
                     row.source,
@@ -96,8 +96,8 @@ def stored(connection: Connection, rows: Sequence[Row[Any]]) -> list[Paper]:
                 )
             )
     return [
-        replace(
-            unpack(row.body),
+        unpack(
+            row.body,
             number=row.id,
             first_seen_at=row.first_seen_at,
             signals=Signals(row.upvotes, row.comments, row.stars, row.signals_at),

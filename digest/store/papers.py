@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from digest.errors import NotFound
 from digest.papers import ListingKind, PaperId, Signals
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ALIAS", "LISTING", "PAPER", "RECORD", "SIGNAL", "Ingested", "Papers", "enter_missing"]
 _LOCK: Final = 0x7061706572  # "paper": an advisory lock of PostgreSQL, for this program alone
+
+_NUMBERED: Final = select(PAPER).where(PAPER.c.id.in_(bindparam("numbers", expanding=True)))
 
 
 class Papers:
@@ -116,11 +118,11 @@ class Papers:
         merged: dict[int, int] = {}
         with self._database.read() as connection:
             for part in chunks(sorted(set(numbers))):
-                rows = connection.execute(select(PAPER).where(PAPER.c.id.in_(part))).all()
+                rows = connection.execute(_NUMBERED, {"numbers": part}).all()
                 merged.update({row.id: row.merged_into for row in rows if row.merged_into})
                 found.update({paper.number: paper for paper in stored(connection, rows)})
             for part in chunks(sorted(set(merged.values()))):
-                rows = connection.execute(select(PAPER).where(PAPER.c.id.in_(part))).all()
+                rows = connection.execute(_NUMBERED, {"numbers": part}).all()
                 now = {paper.number: paper for paper in stored(connection, rows)}
                 found.update({
                     old: replace(now[kept], number=old)

@@ -8,7 +8,7 @@ databases migrate alike. The design's page says why each table is there.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
@@ -79,13 +79,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def to_micros(moment: datetime) -> int:
     """Microseconds since 1970 (UTC), exactly."""
-    gone = moment.astimezone(UTC) - _EPOCH
-    return (gone.days * 86_400 + gone.seconds) * 1_000_000 + gone.microseconds
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_micros(value: int) -> datetime:
     """The instant that many microseconds after 1970."""
-    return datetime.fromtimestamp(value // 1_000_000, UTC).replace(microsecond=value % 1_000_000)
+    return _EPOCH + timedelta(microseconds=value)
 
 
 def _key() -> Any:  # noqa: ANN401 -- what a field declaration is
@@ -112,7 +111,10 @@ class PaperRow(SQLModel, table=True):
     """
 
     __tablename__: ClassVar[Any] = "paper"
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (
+        Index("ix_paper_votes", "id", "upvotes", "comments", "stars"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: int | None = _key()
     name: str = Field(sa_column=Column(Text, nullable=False, unique=True))

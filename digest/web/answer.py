@@ -10,6 +10,7 @@ from digest.compose import compose
 from digest.match import Engine
 from digest.preview import without_mistakes
 from digest.selection import select
+from digest.variants import Variants
 from digest.volume import DAYS, Recent, day_of, detail, headline, remark, volume
 from digest.web.cards import pieces
 from digest.web.preferences import Mistake, mistakes
@@ -139,14 +140,15 @@ class Newest:
     day: date | None
     papers: Mapping[int, Paper]
     engine: Engine
+    variants: Variants
 
     @classmethod
     def of(cls, recent: Recent) -> Newest:
         """The newest day of the recent papers."""
         day = max(filter(None, map(day_of, recent.papers)), default=None)
-        papers = [paper for paper in recent.papers if day_of(paper) == day]
-        engine = Engine(papers, now=recent.now)
-        return cls(day, {paper.number: paper for paper in papers}, engine)
+        listed = [paper for paper in recent.papers if day_of(paper) == day]
+        papers = {paper.number: paper for paper in listed}
+        return cls(day, papers, Engine(listed, now=recent.now), Variants(papers))
 
 
 def sample(good_text: str, newest: Newest, now: datetime) -> Sample:
@@ -156,7 +158,9 @@ def sample(good_text: str, newest: Newest, now: datetime) -> Sample:
     size = len(newest.papers)
     reader = Subscriber("", profiles=(Profile(good_text),), layout=Layout.COMPACT)
     found = list(newest.engine.match(reader.profiles))
-    selection = select(reader, newest.papers, found, until=now, looked_at=size)
+    selection = select(
+        reader, newest.papers, found, variants=newest.variants, until=now, looked_at=size
+    )
     digest = compose(reader, selection, newest.papers)
     cards = [card for group in digest.groups for card in group.cards]
     return Sample(

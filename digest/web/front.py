@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from digest.app import App
+    from digest.web.answer import Answer, Sample
     from digest.web.limits import Limits
-    from digest.web.months import Months
+    from digest.web.months import Month, Months
     from digest.web.pages import Pages
     from digest.web.signup import Desk
 
@@ -45,13 +46,17 @@ class Front:
     def answered(self, query: str) -> dict[str, Any]:
         """What a template wants to know of a keyword text."""
         month = self.months.current()
-        found = answer(Profile(query), month.recent, self.app.thesaurus())
+        found, shown = month.kept(query, lambda: self._answered(query, month))
         return {
             "query": query,
             "answer": found,
-            "sample": sample(found.good_text, month.newest, self.app.clock()),
+            "sample": shown,
             "key": urlencode({"q": found.good_text}),
         }
+
+    def _answered(self, query: str, month: Month) -> tuple[Answer, Sample]:
+        found = answer(Profile(query), month.recent, self.app.thesaurus())
+        return found, sample(found.good_text, month.newest, self.app.clock())
 
     def page(self, asked: Asked, refusal: Refusal | None = None) -> HTMLResponse:
         """The whole page, with what was typed into it so far."""
@@ -64,7 +69,6 @@ class Front:
             refusal=refusal.sentence if refusal else "",
             starters=STARTERS,
             preferences=preferences,
-            zones=preferences.listed_zones(),
             is_open=desk.is_open,
             domains=desk.domains,
             signup=app.settings.signup,

@@ -83,7 +83,6 @@ def manage_routes(app: App, pages: Pages, months: Months) -> APIRouter:
             is_paused=reader.status is Status.PAUSED,
             library=len(app.store.libraries.of(reader.number)),
             preferences=preferences,
-            zones=preferences.listed_zones(),
         )
 
     @routes.post("/m/{token}")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from digest.errors import PaperDigestError
 from digest.volume import DAYS, Recent
 from digest.web.answer import Newest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date, datetime
 
     from digest.app import App
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Month:
     """The papers of the last thirty days, indexed; those of their newest day once more.
 
@@ -30,6 +34,16 @@ class Month:
     recent: Recent
     newest: Newest
     labels: tuple[str, ...]
+    _answers: dict[str, object] = field(default_factory=dict)
+
+    def kept(self, text: str, make: Callable[[], Made]) -> Made:
+        """What was made of a text once; the starters and the empty field are asked for most."""
+        held = self._answers.get(text)
+        if held is None:
+            if len(self._answers) >= MOST_ANSWERS:
+                self._answers.clear()
+            held = self._answers[text] = make()
+        return cast("Made", held)
 
     @classmethod
     def of(cls, recent: Recent) -> Month:
@@ -39,6 +53,7 @@ class Month:
 
 
 LOOK_AGAIN: Final = timedelta(seconds=60)
+MOST_ANSWERS: Final = 256
 
 
 class Months:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annotation
 from starlette.responses import HTMLResponse
 
 from digest.phrases import counted, date_words
 from digest.tex import in_unicode
+from digest.web.preferences import listed_zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +48,7 @@ class Pages:
         self._environment.globals.update(
             base=base, brand=brand, brand_first=first, brand_last=last, archive=archive
         )
+        self._environment.globals["zone_options"] = zone_options
         self._environment.filters["figure"] = lambda number: f"{number:,}"
         self._environment.filters["count"] = counted
         self._environment.filters["in_unicode"] = in_unicode
@@ -61,6 +65,14 @@ class Pages:
         """A page as a response; `private` for everything behind a token."""
         headers = PRIVATE if private else {"cache-control": "no-cache"}
         return HTMLResponse(self.html(template, **values), status_code=status, headers=headers)
+
+
+@lru_cache(maxsize=64)
+def zone_options(chosen: str) -> Markup:
+    """The time zones as options of a select; there are hundreds, so they are kept."""
+    option = Markup("<option{}>{}</option>")
+    selected = {chosen: Markup(" selected")}
+    return Markup("").join(option.format(selected.get(zone, ""), zone) for zone in listed_zones())
 
 
 class Form:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -17,7 +18,7 @@ from digest.web import preferences
 from digest.web.cards import entry
 from digest.web.kept import Made
 from digest.web.pages import typed
-from subscribers.finding import Reading, found_in, is_excluded
+from subscribers.finding import Reading, Text, found_in, is_excluded
 from subscribers.query import check, explain
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def find(
             before = place
             if (paper := papers.get(number)) is None:
                 continue
-            reading = Reading(paper)
+            reading = _read(paper)
             hits = found_in(query, reading)
             if hits or (query.is_empty and not is_excluded(query, reading)):
                 found.append((place, paper, hits))
@@ -74,6 +75,16 @@ def find(
     if len(found) > most:
         before = found[most - 1][0]
     return Results(tuple((paper, hits) for _, paper, hits in found[:most]), before)
+
+
+_folded = lru_cache(maxsize=1_000)(Text)
+"""Most searches look at the same papers, the newest: their words are kept for a while."""
+
+
+def _read(paper: Paper) -> Reading:
+    reading = Reading(paper)
+    reading.title, reading.body = _folded(paper.title), _folded(paper.abstract or paper.summary)
+    return reading
 
 
 def search_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:

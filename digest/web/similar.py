@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from heapq import nlargest
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from digest.store.catalogue import title_words
@@ -35,7 +37,7 @@ def similar(app: App, paper: Paper) -> list[Paper]:
         for number in numbers:
             scores[number] += weights[word]
     scores.pop(paper.number, None)
-    best = sorted(scores, key=lambda number: (-scores[number], -number))[:_READ]
+    best = [number for number, _ in nlargest(_READ, scores.items(), key=itemgetter(1, 0))]
     papers = app.store.papers.by_numbers(best)
     enough = _SHARED * sum(weights.values())
 
