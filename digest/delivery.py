@@ -25,7 +25,7 @@ from digest.errors import (
     RelayUnreachable,
 )
 from digest.pace import Pace
-from digest.pool import Builder, Pool, Sent
+from digest.pool import Pool, Sent
 from digest.store.journal import PATIENCE, Journal, Settled
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from digest.pace import Rate
     from digest.store import Store
     from digest.store.deliveries import Delivery
+    from digest.workshop import Builder, Workshop
 
-__all__ = ["Builder", "Outgoing", "Report", "Sending", "Sent", "Unknown", "send_all"]
+__all__ = ["Outgoing", "Report", "Sending", "Sent", "Unknown", "send_all"]
 
 BATCH: Final = 200
 BACK_OFF: Final = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120))
@@ -110,15 +111,17 @@ def send_all(
     clock: Callable[[], datetime],
     *,
     sending: Sending | None = None,
+    workshop: Workshop | None = None,
     on_sent: Callable[[Sent], None] = lambda _: None,
     ending: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Send everything that waits, and say what came of it.
 
-    `on_sent` is told of each attempt. Ends early, with everything settled or free again, when
-    `ending` says so. Raises RelayUnreachable or RelayRefused when the relay is not to be had
-    (nothing is lost), StoreUnavailable when the log cannot be written (nothing is sent then),
-    Conflict when another sender is at work, StoreRestored for an old copy of the database.
+    `workshop` makes messages beside `builder`; `on_sent` is told of each attempt. Ends early, with
+    everything settled or free again, when `ending` says so. Raises RelayUnreachable or
+    RelayRefused when the relay is not to be had (nothing is lost), StoreUnavailable when the log
+    cannot be written (nothing is sent then), Conflict when another sender is at work,
+    StoreRestored for an old copy of the database.
     """
     if not store.outbox.waiting(clock()):
         return Report()
@@ -126,7 +129,8 @@ def send_all(
     with _only_sender(store):
         store.copies.check()
         store.outbox.recover(clock(), sending.on_unknown.state)
-        run = _Run(store, channel, builder, clock, sending)
+        store.outbox.expire(clock())
+        run = _Run(store, channel, builder, clock, sending, workshop=workshop)
         try:
             run.go(on_sent, ending)
         except RelayError as error:
@@ -147,6 +151,8 @@ class _Run:
         builder: Builder,
         clock: Callable[[], datetime],
         sending: Sending,
+        *,
+        workshop: Workshop | None,
     ) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.paused: list[int] = []
@@ -178,6 +184,7 @@ class _Run:
             pace,
             settle=self._settle,
             release=self._release,
+            workshop=workshop,
             rest=sending.rest,
         )
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from digest.channels import Outcome, Reply, Stage
 from digest.errors import PaperDigestError, RelayError, RelayRefused, RelayUnreachable, StoreError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from digest.pace import Pace
     from digest.store.deliveries import Delivery
     from digest.store.journal import Journal
+    from digest.workshop import Builder, Made, Workshop
 
 PATIENCE: Final = 5
 """How often in a row the relay may send us away before we come back another day."""
@@ -37,18 +38,6 @@ MOST_LATER: Final = 2000
 """Messages that wait here for the pace of a domain; more of them wait in the log."""
 LOW: Final = 100
 """With fewer to send than this, more are leased."""
-
-
-class Builder(Protocol):
-    """Makes messages of deliveries."""
-
-    def prepare(self, batch: Sequence[Delivery]) -> None:
-        """Read what a batch needs, at once; called before any of it is built."""
-        ...
-
-    def build(self, delivery: Delivery) -> Outgoing:
-        """The message of one delivery; safe to be called from several threads."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +82,7 @@ class Pool:
         *,
         settle: Callable[[Sent], None],
         release: Callable[[Sequence[Delivery], datetime | None], None],
+        workshop: Workshop | None = None,
         rest: float = 0.5,
     ) -> None:
         self.error: PaperDigestError | None = None
@@ -101,12 +91,14 @@ class Pool:
         self._channel = channel
         self._journal = journal
         self._builder = builder
+        self._workshop = workshop
         self._clock = clock
         self._pace = pace
         self._settle = settle
         self._release = release
         self._rest = rest
         self._queue: deque[Job] = deque()
+        self._making: dict[int, Delivery] = {}
         self._later: list[tuple[float, int, Job]] = []
         self._numbers = count()
         self._changed = threading.Condition()
@@ -124,7 +116,8 @@ class Pool:
     @property
     def hungry(self) -> bool:
         """Whether it could do with more to send: `give` it a batch, or say that it is `dry`."""
-        return len(self._queue) < LOW and not (self._dry or self._stopping)
+        held = len(self._queue) + len(self._making)
+        return held < LOW and not (self._dry or self._stopping)
 
     @property
     def _stopping(self) -> bool:
@@ -144,16 +137,39 @@ class Pool:
     def revive(self) -> bool:
         """Go on where the last one at work left something behind; False when nothing is left."""
         with self._changed:
-            if self._active or self._stopping or not (self._queue or self._later):
+            if self._active or self._stopping or not self._anything_left:
                 return False
             self._join(None)
             return True
 
+    @property
+    def _anything_left(self) -> bool:
+        """Whether anything of what was given was not begun yet."""
+        return bool(self._queue or self._later or self._making)
+
     def give(self, batch: Sequence[Delivery]) -> None:
         """More to send, all of it leased."""
-        self._builder.prepare(batch)
+        own = batch
+        if self._workshop is not None:
+            with self._changed:
+                self._making |= {one.number: one for one in batch}
+            own = self._workshop.take(batch, self._made)
+        if own:
+            self._builder.prepare(own)
+            with self._changed:
+                for one in own:
+                    self._making.pop(one.number, None)
+                self._queue.extend(map(Job, own))
+                self._changed.notify_all()
+
+    def _made(self, made: Sequence[Made]) -> None:
+        """Messages from the workshop; what was given back meanwhile is nobody's."""
         with self._changed:
-            self._queue.extend(map(Job, batch))
+            self._queue.extend(
+                Job(delivery, outgoing)
+                for delivery, outgoing in made
+                if self._making.pop(delivery.number, None) is not None
+            )
             self._changed.notify_all()
 
     def dry(self) -> None:
@@ -172,9 +188,12 @@ class Pool:
     def forget(self, issue: int) -> None:
         """Give back what is waiting of an issue."""
         with self._changed:
-            mine = [job for job in self._queue if job.delivery.issue == issue]
+            mine = [job.delivery for job in self._queue if job.delivery.issue == issue]
             self._queue = deque(job for job in self._queue if job.delivery.issue != issue)
-        self._release([job.delivery for job in mine], None)
+            mine += [one for one in self._making.values() if one.issue == issue]
+            for delivery in mine:
+                self._making.pop(delivery.number, None)
+        self._release(mine, None)
 
     def wait(self, seconds: float) -> None:
         """Until something changes that its owner may have to do something about."""
@@ -189,6 +208,9 @@ class Pool:
             thread.join()
         left = [job.delivery for job in self._queue]
         left += [job.delivery for _, _, job in self._later]
+        with self._changed:
+            left += self._making.values()
+            self._making.clear()
         self._queue.clear()
         self._later.clear()
         if not isinstance(self.error, StoreError):  # else the next start frees them
@@ -197,6 +219,7 @@ class Pool:
     def _join(self, connection: Connection | None) -> None:
         """One more at work; called with the condition held, or before anybody is."""
         self._active += 1
+        self._journal.company = self._active
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         thread = threading.Thread(target=self._work, args=(connection,), name="sender", daemon=True)
         self._threads.append(thread)
@@ -246,6 +269,7 @@ class Pool:
             if job is not None:
                 self._queue.appendleft(job)
             self._active -= 1
+            self._journal.company = self._active
             self._changed.notify_all()
 
     def _anything(self) -> bool:
@@ -254,7 +278,7 @@ class Pool:
             while not (self._stopping or self._active > self._target):
                 if self._queue or self._later:
                     return True
-                if self._dry:
+                if self._dry and not self._making:
                     return False
                 self._changed.wait(1.0)
             return False
@@ -272,7 +296,7 @@ class Pool:
                 if job is not None:
                     return job
                 if seconds is None:
-                    if self._dry and not self._later:
+                    if self._dry and not self._anything_left:
                         return None
                     seconds = 1.0
                 self._changed.wait(min(seconds, 1.0))
@@ -384,7 +408,7 @@ class Pool:
             full = self._target >= self._channel.most_connections
             if full or (not self._slow_start and self._since_growth < 10 * self._target):
                 return
-            if not self._queue or self._ending.is_set():
+            if not self._anything_left or self._ending.is_set():
                 return
             self._since_growth = 0
             self._target += 1
@@ -429,7 +453,7 @@ class Pool:
                     others = self._connected
                     if others:  # it may simply be one too many
                         self._target = others
-                    needed = job or self._queue or self._later
+                    needed = job or self._anything_left
                 if others or not needed:
                     return None
                 if isinstance(error, RelayRefused) or tried == PATIENCE - 1:

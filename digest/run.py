@@ -104,22 +104,26 @@ def deliver(
     """Send everything that waits in the log; see `digest.delivery.send_all` for what it raises."""
     from digest.delivery import Report, Sending, Unknown, send_all  # noqa: PLC0415 -- needed to send
 
-    if not app.store.outbox.waiting(app.clock()):
+    waiting = app.store.outbox.waiting(app.clock())
+    if not waiting:
         return Report()
     from digest.letters import Letters  # noqa: PLC0415 -- needed to send only
+    from digest.press import presses_for  # noqa: PLC0415
 
     settings = app.settings
-    report = send_all(
-        app.store,
-        app.channel,
-        Letters(app),
-        app.clock,
-        sending=Sending(
-            Unknown(settings.on_unknown), settings.relay_rates, dict(settings.domain_rates)
-        ),
-        on_sent=on_sent,
-        ending=ending,
-    )
+    with presses_for(app, waiting) as presses:
+        report = send_all(
+            app.store,
+            app.channel,
+            Letters(app),
+            app.clock,
+            sending=Sending(
+                Unknown(settings.on_unknown), settings.relay_rates, dict(settings.domain_rates)
+            ),
+            workshop=presses,
+            on_sent=on_sent,
+            ending=ending,
+        )
     for sent in report.refused:
         _returned(app, sent)
     return report

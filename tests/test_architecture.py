@@ -43,6 +43,7 @@ STOREYS: Final = (
     {"digest.fragments", "digest.templating.specimens"},
     {"digest.templating.proof"},
     {"digest.smtp", "digest.channels", "digest.sources", "digest.store", "digest.bounces"},
+    {"digest.workshop"},
     {"digest.pool"},
     {"digest.delivery"},
     {"digest.app"},
@@ -55,6 +56,7 @@ STOREYS: Final = (
         "digest.notices",
         "digest.quiet",
     },
+    {"digest.press"},
     {"digest.backfill", "digest.run", "digest.reopen"},
     {
         "digest.schedule",

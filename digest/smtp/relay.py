@@ -199,6 +199,7 @@ class Relay:
         if smtp.sock is None or smtp.replies is None:
             raise ConnectionError("the relay closed the connection")
         smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        smtp.replies.time_by_system()
         extensions = Extensions.of(smtp.esmtp_features)
         return SmtpConnection(
             smtp.replies, extensions, self.name, self.timing, self.most_messages, self.learn

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+import socket
+import ssl
+import struct
 import time
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    import socket
+from typing import Final
 
 LONGEST_LINE: Final = 4096
 """Bytes of a line that are kept (RFC 5321 4.5.3.1.5 allows 512); the rest of it is skipped."""
@@ -23,8 +23,20 @@ class Replies:
 
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
+        self._is_timed_by_system = False
         self._buffer = b""
-        self._timeout: float | None = -1.0  # none that a socket can have: it is set at first
+        self._timeout = -1.0  # none that a socket can have: it is set at first
+
+    def time_by_system(self) -> None:
+        """Let the system keep the time, where the line is not encrypted and will not be.
+
+        A timeout of Python's own costs a second call for every one, and each time the
+        interpreter, which the threads of other connections wait for.
+        """
+        if not isinstance(self.socket, ssl.SSLSocket):
+            self.socket.settimeout(None)
+            self._is_timed_by_system = True
+            self._timeout = -1.0
 
     def read(self, seconds: float) -> tuple[int, list[str]]:
         """The next reply: its code, and its lines without it.
@@ -62,9 +74,12 @@ class Replies:
         """Whether nothing has come that was not read yet: what nobody asked for is no answer."""
         if self._buffer:
             return False
-        self._wait(0)
         try:
-            self._buffer = self.socket.recv(LONGEST_LINE)
+            if self._is_timed_by_system:
+                self._buffer = self.socket.recv(LONGEST_LINE, socket.MSG_DONTWAIT)
+            else:
+                self._wait(0)
+                self._buffer = self.socket.recv(LONGEST_LINE)
         except (BlockingIOError, InterruptedError):
             return True
         except OSError as error:
@@ -75,24 +90,44 @@ class Replies:
     def write(self, data: bytes, seconds: float) -> None:
         """Send all of it within that many seconds; TimeoutError or another OSError otherwise."""
         self._wait(seconds)
-        self.socket.sendall(data)
+        if not self._is_timed_by_system:
+            self.socket.sendall(data)
+            return
+        deadline = time.monotonic() + seconds
+        try:
+            sent = self.socket.send(data)
+            while sent < len(data):  # it took a part of it in all that time
+                self._wait(deadline - time.monotonic())
+                sent += self.socket.send(memoryview(data)[sent:])
+        except BlockingIOError as error:
+            raise TimeoutError("timed out") from error
 
     def _fill(self, seconds: float) -> int:
-        if seconds <= 0:
-            raise TimeoutError("timed out")
         self._wait(seconds)
-        more = self.socket.recv(LONGEST_LINE)
+        try:
+            more = self.socket.recv(LONGEST_LINE)
+        except BlockingIOError as error:
+            raise TimeoutError("timed out") from error
         if not more:
             raise ConnectionError("the relay closed the connection")
         self._buffer += more
         return len(more)
 
     def _wait(self, seconds: float) -> None:
-        """How long the socket waits; a system call, so only where it changes."""
+        """How long the socket waits; a call, so only where it changes."""
+        if self._is_timed_by_system and seconds <= 0:
+            raise TimeoutError("timed out")
         rounded = round(seconds, 1) or seconds
-        if rounded != self._timeout:
+        if rounded == self._timeout:
+            return
+        if self._is_timed_by_system:
+            whole, part = divmod(max(rounded, 0.001), 1)  # to the system, 0 is for ever
+            moment = struct.pack("ll", int(whole), int(part * 1_000_000))
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                self.socket.setsockopt(socket.SOL_SOCKET, option, moment)
+        else:
             self.socket.settimeout(rounded)
-            self._timeout = rounded
+        self._timeout = rounded
 
 
 def tidy(text: str) -> str:

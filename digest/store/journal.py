@@ -7,10 +7,13 @@ its outcome. Statements go straight to the driver: they run thousands of times a
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import cache
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +22,7 @@ from digest.store.outbox import LEASE
 from digest.store.tables import to_micros
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from digest.store.database import Database
@@ -30,20 +33,46 @@ RENEWED: Final = 30.0
 PATIENCE: Final = 10.0
 """How long outcomes that cannot be written are tried again before the journal is closed."""
 _PAUSE: Final = 0.25
+_COMPANY: Final = 0.0003
+"""Seconds a group waits for whoever is about to come: a commit costs as much for one as for ten."""
+# A group is one statement each, its rows in one text of JSON: between two steps of a statement
+# the driver gives the interpreter away, and ten senders wait to take it.
+_NAMED: Final = {"number": "bigint", "attempt": "integer"}
+_INTENT_FIELDS: Final = {**_NAMED, "relay": "text"}
+_OUTCOME_FIELDS: Final = {
+    **_NAMED,
+    "relay": "text",
+    "at": "timestamptz",
+    "outcome": "text",
+    "state": "text",
+    "code": "integer",
+    "enhanced": "text",
+    "said": "text",
+    "again": "timestamptz",
+}
+# The state is no way to find a row (hence || ''): its number is.
+_OURS: Final = """
+delivery.id = one.number AND delivery.attempt = one.attempt AND delivery.lease_owner = ?
+"""
 _INTEND: Final = """
-UPDATE delivery SET state = 'sending', relay = ?
-WHERE id = ? AND attempt = ? AND lease_owner = ? AND state = 'leased' AND NOT EXISTS (
+UPDATE delivery SET state = 'sending', relay = one.relay FROM {rows}
+WHERE {ours} AND delivery.state || '' = 'leased' AND NOT EXISTS (
     SELECT 1 FROM issue WHERE issue.id = delivery.issue AND issue.state IN ('paused', 'cancelled')
 )
 """
-_SETTLE: Final = """
-UPDATE delivery SET state = ?, settled_at = ?, relay = ?, code = ?, enhanced = ?, text = ?,
-    not_before = coalesce(?, not_before)
-WHERE id = ? AND attempt = ? AND lease_owner = ? AND state IN ('leased', 'sending', 'unknown')
+_INTENDED: Final = """
+SELECT delivery.id FROM {rows} CROSS JOIN delivery WHERE {ours} AND delivery.state || '' = 'sending'
 """
 _ATTEMPT: Final = """
 INSERT INTO attempt (delivery, attempt, ended_at, state, relay, code, enhanced, text)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+SELECT one.number, one.attempt, one.at, one.outcome, one.relay, one.code, one.enhanced, one.said
+FROM {rows} CROSS JOIN delivery
+WHERE {ours} AND delivery.state || '' IN ('leased', 'sending', 'unknown')
+"""
+_SETTLE: Final = """
+UPDATE delivery SET state = one.state, settled_at = one.at, relay = one.relay, code = one.code,
+    enhanced = one.enhanced, text = one.said, not_before = coalesce(one.again, not_before)
+FROM {rows} WHERE {ours} AND delivery.state || '' IN ('leased', 'sending', 'unknown')
 """
 _RENEW: Final = """
 UPDATE delivery SET lease_until = ? WHERE lease_owner = ? AND state IN ('leased', 'sending')
@@ -119,6 +148,8 @@ class Journal:
         patience: float = PATIENCE,
     ) -> None:
         self.error: StoreError | None = None
+        self.company = 1
+        """How many connections are at work: where there are several, one waits for others."""
         self._database = database
         self._owner = owner
         self._clock = clock
@@ -127,7 +158,9 @@ class Journal:
         self._queue: SimpleQueue[Ticket | Settled | None] = SimpleQueue()
         self._unwritten: list[Settled] = []
         self._raw: Any = None
-        self._file = _identity(database)
+        path = database.path
+        self._path = str(path) if path else None
+        self._file = _identity(self._path)
         self._renewed = time.monotonic()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
@@ -170,6 +203,8 @@ class Journal:
         running = True
         try:
             one = self._queue.get(timeout=RENEWED)
+            if self.company > 1:
+                time.sleep(_COMPANY)
             while True:
                 if one is None:
                     running = False
@@ -208,9 +243,9 @@ class Journal:
     def _transaction(
         self, tickets: Sequence[Ticket], settled: Sequence[Settled], *, renew: bool
     ) -> list[bool]:
-        if self._file != _identity(self._database):
+        if self._file != _identity(self._path):
             raise StoreUnavailable(
-                f"the database {self._database.path} is gone or was replaced while mails were sent"
+                f"the database {self._path} is gone or was replaced while mails were sent"
             )
         try:
             with self._database.writing if self._database.is_sqlite else nullcontext():
@@ -222,11 +257,11 @@ class Journal:
         self, tickets: Sequence[Ticket], settled: Sequence[Settled], *, renew: bool
     ) -> list[bool]:
         cursor = self._cursor()
-        self._outcomes(cursor, settled)
-        rows = [
-            (one.relay, one.delivery.number, one.delivery.attempt, self._owner) for one in tickets
-        ]
-        kept = self._each(cursor, _INTEND, rows)
+        if settled:
+            outcomes = json.dumps([self._outcome(one) for one in settled])
+            for sql in (_ATTEMPT, _SETTLE):
+                cursor.execute(self._sql(sql, _OUTCOME_FIELDS), (outcomes, self._owner))
+        kept = self._intents(cursor, tickets) if tickets else []
         paces = self._paces()
         if paces:
             cursor.executemany(self._sql(_PACE), paces)
@@ -236,32 +271,33 @@ class Journal:
         self._commit(cursor)
         return kept
 
-    def _outcomes(self, cursor: Any, settled: Iterable[Settled]) -> None:  # noqa: ANN401 -- the driver's
-        changes, attempts = [], []
-        for one in settled:
-            said = (one.relay, one.code, one.enhanced, one.text)
-            name = (one.delivery.number, one.delivery.attempt)
-            at, again = self._instant(one.at), self._instant(one.not_before)
-            changes.append((one.state or one.outcome, at, *said, again, *name, self._owner))
-            attempts.append((*name, at, one.outcome, *said))
-        ours = self._each(cursor, _SETTLE, changes)
-        rows = [row for row, mine in zip(attempts, ours, strict=True) if mine]
-        if rows:
-            cursor.executemany(self._sql(_ATTEMPT), rows)
+    def _intents(self, cursor: Any, tickets: Sequence[Ticket]) -> list[bool]:  # noqa: ANN401 -- the driver's
+        """Whether each is ours to send; all of them are, but where somebody stopped an issue."""
+        rows = [
+            {"number": one.delivery.number, "attempt": one.delivery.attempt, "relay": one.relay}
+            for one in tickets
+        ]
+        given = (json.dumps(rows), self._owner)
+        cursor.execute(self._sql(_INTEND, _INTENT_FIELDS), given)
+        if cursor.rowcount == len(tickets):
+            return [True] * len(tickets)
+        cursor.execute(self._sql(_INTENDED, _INTENT_FIELDS), given)
+        intended = {row[0] for row in cursor.fetchall()}
+        return [one.delivery.number in intended for one in tickets]
 
-    def _each(self, cursor: Any, sql: str, rows: Sequence[tuple[Any, ...]]) -> list[bool]:  # noqa: ANN401
-        """Run an UPDATE for every row; whether each of them found its row."""
-        if not rows:
-            return []
-        if self._database.is_sqlite:
-            return [cursor.execute(sql, row).rowcount > 0 for row in rows]
-        # psycopg pipelines them, and counts them one by one only where something is returned.
-        cursor.executemany(self._sql(sql) + " RETURNING id", rows, returning=True)
-        found = []
-        while True:
-            found.append(cursor.fetchone() is not None)
-            if not cursor.nextset():
-                return found
+    def _outcome(self, one: Settled) -> dict[str, Any]:
+        return {
+            "number": one.delivery.number,
+            "attempt": one.delivery.attempt,
+            "relay": one.relay,
+            "at": self._moment(one.at),
+            "outcome": one.outcome,
+            "state": one.state or one.outcome,
+            "code": one.code,
+            "enhanced": one.enhanced,
+            "said": one.text,
+            "again": self._moment(one.not_before),
+        }
 
     def _cursor(self) -> Any:  # noqa: ANN401 -- the driver's own
         if self._raw is None:
@@ -290,22 +326,38 @@ class Journal:
             raw.invalidate()
             raw.close()
 
-    def _sql(self, sql: str) -> str:
-        return sql if self._database.is_sqlite else sql.replace("?", "%s")
+    def _sql(self, sql: str, fields: Mapping[str, str] | None = None) -> str:
+        """A statement as this database has it, its rows read out of JSON."""
+        return _as_spoken(sql, tuple((fields or {}).items()), sqlite=self._database.is_sqlite)
 
-    def _instant(self, moment: datetime | None) -> Any:  # noqa: ANN401 -- as the database keeps it
-        if moment is None or not self._database.is_sqlite:
-            return moment
-        return to_micros(moment)
+    def _instant(self, moment: datetime) -> Any:  # noqa: ANN401 -- as the database keeps it
+        return to_micros(moment) if self._database.is_sqlite else moment
+
+    def _moment(self, moment: datetime | None) -> int | str | None:
+        """An instant as it stands in JSON."""
+        if moment is None:
+            return None
+        return to_micros(moment) if self._database.is_sqlite else moment.isoformat()
 
 
-def _identity(database: Database) -> tuple[int, int] | None:
+@cache
+def _as_spoken(sql: str, fields: tuple[tuple[str, str], ...], *, sqlite: bool) -> str:
+    sql = sql.replace("{ours}", _OURS.strip())
+    if not sqlite:
+        columns = ", ".join(f"{name} {kind}" for name, kind in fields)
+        source = f"jsonb_to_recordset(%s::jsonb) AS one ({columns})"
+        return sql.replace("?", "%s").replace("{rows}", source)
+    columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name, _ in fields)
+    source = f"(SELECT {columns} FROM json_each(?)) AS one"  # noqa: S608 -- names of ours
+    return sql.replace("{rows}", source)
+
+
+def _identity(path: str | None) -> tuple[int, int] | None:
     """Which file a SQLite database is; a file that was moved away still takes writes."""
-    path = database.path
     if path is None:
         return None
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 -- once a commit, and a Path costs as much again
     except OSError:
         return (0, 0)
     return found.st_dev, found.st_ino

@@ -23,6 +23,7 @@ from digest.store.tables import PaceRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from digest.store.database import Database
@@ -40,7 +41,9 @@ _FIELDS: Final = tuple(
     _ELSEWHERE[name] if name in _ELSEWHERE else DELIVERY.c[name] for name in _NAMES
 )
 """What a Delivery is made of, in its own order: this is read for every message."""
-_STATE, _ATTEMPT = _NAMES.index("state"), _NAMES.index("attempt")
+_NUMBER, _ADDRESS, _KIND, _STATE, _ATTEMPT = map(
+    _NAMES.index, ("number", "address", "kind", "state", "attempt")
+)
 _HELD: Final = ("paused", "cancelled")
 _EXPIRED: Final = "not sent before its time was over"
 
@@ -91,8 +94,10 @@ class Outbox:
 
     def expire(self, now: datetime) -> int:
         """End what still waits although its time is over; its papers are offered again."""
+        late = DELIVERY.c.state.in_(TO_SEND) & (DELIVERY.c.expires_at <= now)
+        ended = {"state": "expired", "settled_at": now, "text": _EXPIRED}
         with self._database.write() as connection:
-            return _expire(connection, now)
+            return connection.execute(update(DELIVERY).where(late).values(**ended)).rowcount
 
     def lease(self, owner: str, most: int, now: datetime) -> list[Delivery]:
         """Take up to `most` deliveries to send; nobody else is given them until the lease ends.
@@ -100,20 +105,22 @@ class Outbox:
         Status, address and suppression are read again: who is no longer to be written to is
         cancelled with the reason. What has passed its end is expired.
         """
-        taken: list[Row[Any]] = []
-        with self._database.write() as connection:
-            _expire(connection, now)
-            while len(taken) < most:
+        taken: list[Delivery] = []
+        while len(taken) < most:
+            # Read first: whoever writes keeps the journal waiting, and every connection with it.
+            with self._database.read() as connection:
                 rows = _due(connection, now, most - len(taken))
-                stopped = [(row.id, why) for row in rows if (why := _stopped(row))]
+            late, stopped, fit = _sorted_out(rows, now)
+            if not rows:
+                break
+            with self._database.write() as connection:
+                _end(connection, late, now)
                 _cancel(connection, stopped, now)
-                passed_over = {number for number, _ in stopped}
-                fit = [row for row in rows if row.id not in passed_over]
-                _take(connection, fit, owner, now)
-                taken += fit
-                if not stopped:
-                    break
-        return [_leased(row) for row in taken]
+                ours = _take(connection, fit, owner, now)
+            taken += [_leased(row) for row in fit if row[_NUMBER] in ours]
+            if len(ours) == len(rows):
+                break
+        return taken
 
     def release(
         self, deliveries: Iterable[Delivery], owner: str, not_before: datetime | None = None
@@ -257,11 +264,13 @@ def _running() -> Any:  # noqa: ANN401 -- an SQL expression
     return or_(DELIVERY.c.issue.is_(None), DELIVERY.c.issue.not_in(held))
 
 
-def _expire(connection: Connection, now: datetime) -> int:
-    late = DELIVERY.c.state.in_(TO_SEND) & (DELIVERY.c.expires_at <= now)
-    return connection.execute(
-        update(DELIVERY).where(late).values(state="expired", settled_at=now, text=_EXPIRED)
-    ).rowcount
+def _end(connection: Connection, late: Sequence[int], now: datetime) -> None:
+    """Expire these, as far as they still wait."""
+    for part in chunks(late):
+        which = DELIVERY.c.id.in_(part) & DELIVERY.c.state.in_(TO_SEND)
+        connection.execute(
+            update(DELIVERY).where(which).values(state="expired", settled_at=now, text=_EXPIRED)
+        )
 
 
 def _due(connection: Connection, now: datetime, most: int) -> list[Row[Any]]:
@@ -269,6 +278,7 @@ def _due(connection: Connection, now: datetime, most: int) -> list[Row[Any]]:
     readers = DELIVERY.outerjoin(SUBSCRIBER, DELIVERY.c.subscriber == SUBSCRIBER.c.id)
     columns: Any = (
         *_FIELDS,
+        DELIVERY.c.expires_at,
         SUBSCRIBER.c.status.label("reader_status"),
         SUPPRESSION.c.reason.label("suppressed"),
     )
@@ -279,7 +289,6 @@ def _due(connection: Connection, now: datetime, most: int) -> list[Row[Any]]:
         )
         .where(DELIVERY.c.not_before <= now, _running())
         .order_by(DELIVERY.c.not_before, DELIVERY.c.id)
-        .with_for_update(skip_locked=True, of=DELIVERY)
     )
     rows: list[Row[Any]] = []
     for state in TO_SEND:
@@ -289,15 +298,27 @@ def _due(connection: Connection, now: datetime, most: int) -> list[Row[Any]]:
     return rows
 
 
-def _stopped(row: Row[Any]) -> str:
-    """Why this delivery is not to be sent after all, or nothing."""
-    if row.address is None:
-        return "the reader was removed"
-    if row.reader_status not in WRITTEN_TO.get(row.kind, ("active",)):
-        return f"the reader is {row.reader_status}"
-    if row.suppressed is not None:
-        return f"the address is never written to: {row.suppressed}"
-    return ""
+def _sorted_out(
+    rows: Sequence[Row[Any]], now: datetime
+) -> tuple[list[int], list[tuple[int, str]], list[Row[Any]]]:
+    """Whose time is over; who is not to be written to after all, with the reason; the rest."""
+    late: list[int] = []
+    stopped: list[tuple[int, str]] = []
+    fit: list[Row[Any]] = []
+    for row in rows:  # by place: this is read for every message
+        expires, status, suppressed = row[-3], row[-2], row[-1]
+        if expires is not None and expires <= now:
+            late.append(row[_NUMBER])
+        elif row[_ADDRESS] is None:
+            stopped.append((row[_NUMBER], "the reader was removed"))
+        elif status not in WRITTEN_TO.get(row[_KIND], ("active",)):
+            stopped.append((row[_NUMBER], f"the reader is {status}"))
+        elif suppressed is not None:
+            why = f"the address is never written to: {suppressed}"
+            stopped.append((row[_NUMBER], why))
+        else:
+            fit.append(row)
+    return late, stopped, fit
 
 
 def _cancel(connection: Connection, stopped: Sequence[tuple[int, str]], now: datetime) -> None:
@@ -305,24 +326,33 @@ def _cancel(connection: Connection, stopped: Sequence[tuple[int, str]], now: dat
         return
     change = (
         update(DELIVERY)
-        .where(DELIVERY.c.id == bindparam("number"))
+        .where((DELIVERY.c.id == bindparam("number")) & DELIVERY.c.state.in_(TO_SEND))
         .values(state="cancelled", settled_at=now, text=bindparam("why"))
     )
     connection.execute(change, [{"number": number, "why": why} for number, why in stopped])
 
 
-def _take(connection: Connection, rows: Sequence[Row[Any]], owner: str, now: datetime) -> None:
-    for part in chunks([row.id for row in rows]):
-        connection.execute(
+def _take(
+    connection: Connection, rows: Sequence[Row[Any]], owner: str, now: datetime
+) -> AbstractSet[int]:
+    """Lease these; which of them were still to be had."""
+    until, taken = now + LEASE, set[int]()
+    for part in chunks([row[_NUMBER] for row in rows]):
+        still = DELIVERY.c.id.in_(part) & DELIVERY.c.state.in_(TO_SEND) & _running()
+        change = (
             update(DELIVERY)
-            .where(DELIVERY.c.id.in_(part))
+            .where(still)
             .values(
-                state="leased",
-                attempt=DELIVERY.c.attempt + 1,
-                lease_owner=owner,
-                lease_until=now + LEASE,
+                state="leased", attempt=DELIVERY.c.attempt + 1, lease_owner=owner, lease_until=until
             )
         )
+        if connection.execute(change).rowcount == len(part):
+            taken.update(part)
+            continue
+        mine = DELIVERY.c.id.in_(part) & (DELIVERY.c.lease_owner == owner)
+        leased = mine & (DELIVERY.c.state == "leased") & (DELIVERY.c.lease_until == until)
+        taken.update(connection.execute(select(DELIVERY.c.id).where(leased)).scalars())
+    return taken
 
 
 def _leased(row: Row[Any]) -> Delivery:
