@@ -306,7 +306,8 @@ def _sorted_out(
     stopped: list[tuple[int, str]] = []
     fit: list[Row[Any]] = []
     for row in rows:  # by place: this is read for every message
-        expires, status, suppressed = row[-3], row[-2], row[-1]
+        values: Sequence[Any] = row
+        expires, status, suppressed = values[-3:]
         if expires is not None and expires <= now:
             late.append(row[_NUMBER])
         elif row[_ADDRESS] is None:
