@@ -58,11 +58,13 @@ def ingest(
     *,
     now: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    ending: Callable[[], bool] = lambda: False,
 ) -> IngestReport:
     """Ask every source that is due, or all of them with `now`, and store what is new.
 
     A source that fails takes nothing from the others; what it did not say is asked again when
-    its next try is due. With `now` a server's own wish for quiet is still kept.
+    its next try is due. With `now` a server's own wish for quiet is still kept. When `ending`
+    says so nobody is waited for; who has not answered to the end is asked again next time.
     """
     from digest.sources.asking import Asked, Asking, Ended  # noqa: PLC0415 -- needed to ingest only
     from digest.sources.timetable import timetable_of  # noqa: PLC0415
@@ -85,7 +87,7 @@ def ingest(
     app.store.sources.forget_validators(moment - timedelta(days=30))
     ended = 0
     answers: defaultdict[str, list[Fetch]] = defaultdict(list)
-    with app.polite() as client, Asking(asked, client) as asking:
+    with app.polite() as client, Asking(asked, client, ending) as asking:
         for one, event in asking:
             if not isinstance(event, Ended):
                 fetch = _stored(app, event, report)

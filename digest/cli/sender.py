@@ -129,12 +129,18 @@ def _follow(house: App, ending: threading.Event) -> None:
     log_to_stderr()
     if os.environ.get(_LOOKED_AFTER):
         threading.Thread(target=_end_with, args=(ending,), daemon=True).start()
+    round_ = _Round()
+
+    def ask() -> None:
+        round_.ask(house, ending.is_set)
+        scheduler.hurry("due")
+
     ticks = (
-        Tick("sources", ASK_SOURCES, lambda: _ask(house)),
+        Tick("sources", ASK_SOURCES, ask),
         Tick("bounces", READ_BOUNCES, lambda: _take_back(house)),
-        Tick("due", LOOK_FOR_DUE, lambda: _send_due(house, ending.is_set)),
+        Tick("due", LOOK_FOR_DUE, lambda: _send_due(house, round_, ending.is_set)),
     )
-    with Scheduler(ticks):
+    with Scheduler(ticks) as scheduler:
         ending.wait()
 
 
@@ -144,11 +150,34 @@ def _end_with(ending: threading.Event) -> None:
     ending.set()
 
 
-def _ask(house: App) -> None:
+class _Round:
+    """A round of asking the sources: digests wait until it is over, but not for ever."""
+
+    def __init__(self) -> None:
+        self._since: float | None = time.monotonic()  # the first one begins at once
+
+    def ask(self, house: App, ending: Callable[[], bool]) -> None:
+        """Go round."""
+        self._since = time.monotonic()
+        try:
+            _ask(house, ending)
+        finally:
+            self._since = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is to be waited for."""
+        from digest.schedule import WAIT_FOR_SOURCES
+
+        since = self._since
+        return since is None or time.monotonic() - since > WAIT_FOR_SOURCES.total_seconds()
+
+
+def _ask(house: App, ending: Callable[[], bool]) -> None:
     """One tick's question to the sources, told in one line."""
     from digest.ingest import ingest as ask
 
-    report = ask(house)
+    report = ask(house, ending=ending)
     if not report.fetches and not report.failed:
         return  # none was due
     _log.info(
@@ -179,14 +208,14 @@ def _take_back(house: App) -> None:
         _log.warning("bounces ignored mails=%d why=%s", number, why)
 
 
-def _send_due(house: App, ending: Callable[[], bool]) -> None:
+def _send_due(house: App, round_: _Round, ending: Callable[[], bool]) -> None:
     """One tick's issue and everything that waits to be sent, told in a line for each."""
     from digest.run import deliver, issue
     from digest.store.glance import glance
 
     if glance(house.settings.database_url, house.clock()):
         return
-    frozen = issue(house).frozen
+    frozen = issue(house).frozen if round_.is_over else None
     if frozen:
         _log.info(
             "issue frozen issue=%d prepared=%d excluded=%d",

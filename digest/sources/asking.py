@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import date
     from types import TracebackType
 
@@ -38,11 +38,20 @@ class Ended:
 
 
 class Asking:
-    """The sources at work: iterate over what they answer, as it comes. Use `with`."""
+    """The sources at work: iterate over what they answer, as it comes. Use `with`.
 
-    def __init__(self, asked: Sequence[Asked], client: Polite) -> None:
+    It ends when all have answered, or when `ending` says so.
+    """
+
+    def __init__(
+        self,
+        asked: Sequence[Asked],
+        client: Polite,
+        ending: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._asked = asked
         self._client = client
+        self._ending = ending
         self._queue: Queue[tuple[Asked, Fetch | Ended]] = Queue(_WAITING)
         self._stop = threading.Event()
 
@@ -64,7 +73,12 @@ class Asking:
         """Every answer with who gave it; each source ends with an Ended."""
         left = len(self._asked)
         while left:
-            one, event = self._queue.get()
+            try:
+                one, event = self._queue.get(timeout=_PATIENCE)
+            except Empty:
+                if self._ending():
+                    return
+                continue
             if isinstance(event, Ended):
                 left -= 1
             else:
