@@ -17,6 +17,7 @@ from digest.phrases import (
     reason_words,
     shortened,
 )
+from digest.retold import heading
 from digest.tex import typeset
 from subscribers.profile import Layout
 
@@ -250,7 +251,13 @@ def _why(
             pieces.append((reason_words(reason.text, words), False))
     if also:
         pieces.append(
-            (" · " + words.say("also for {names}", names=words.joined(list(also))), False)
+            (
+                " · "
+                + words.say(
+                    "also for {names}", names=words.joined([heading(name, words) for name in also])
+                ),
+                False,
+            )
         )
     return tuple(piece for piece in pieces if piece[0])
 

@@ -23,6 +23,7 @@ from digest.phrases import (
     period_words,
     since_words,
 )
+from digest.retold import heading, trouble
 from digest.tex import typeset
 from subscribers.profile import Layout
 from subscribers.subscriber import Cadence
@@ -222,7 +223,7 @@ def words(
     """Everything a digest says but its cards; `first` is the title of its first paper."""
     say = language(reader.language)
     when = _when(selection.since, selection.until, reader.schedule.zone, say)
-    sizes = [(interest.name, len(interest.spots)) for interest in interests]
+    sizes = [(heading(interest.name, say), len(interest.spots)) for interest in interests]
     count = sum([size for _, size in sizes])
     left = max(selection.matched, len(selection.picks)) - count
     weekly = reader.schedule.cadence is Cadence.WEEKLY and selection.kind != "welcome"
@@ -246,7 +247,7 @@ def words(
                 for name, size in sizes
             ]
         ),
-        incomplete=tuple(_incomplete(sentence, say) for sentence in selection.incomplete),
+        incomplete=tuple([trouble(sentence, say) for sentence in selection.incomplete]),
         note=selection.note,
         rest=say.count("{number} more matched than fits.", "{number} more matched than fit.", left)
         if left > 0 and count
@@ -277,14 +278,6 @@ def _when(since: datetime | None, until: datetime, zone: str, say: Language) -> 
         say.day(day, FULL).replace(NBSP, " "),
         since_words(since, until, clock, say) if since else say.say("in the last seven days"),
     )
-
-
-_KEEP_ASKING: Final = "We keep asking; what you missed comes with your next digest."
-
-
-def _incomplete(sentence: str, say: Language) -> str:
-    """What a source failed at, as it said it, and in the reader's language what we do about it."""
-    return sentence.replace(_KEEP_ASKING, say.say(_KEEP_ASKING))
 
 
 def _subject(

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from digest.papers import ListingKind
+from digest.retold import KEEP_ASKING, UNASKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -319,8 +320,6 @@ def _incomplete(app: App, now: datetime) -> tuple[str, ...]:
         note = (answer.said_note if answer.good else answer.note) or "did not answer fully"
         told[answer.label, "" if answer.said == "misconfigured" else note] = None
     return tuple(
-        f"{label} {note}. We keep asking; what you missed comes with your next digest."
-        if note
-        else f"{label} cannot be asked until a setting is changed; papers may be missing."
+        f"{label} {note}. {KEEP_ASKING}" if note else UNASKED.format(label=label)
         for label, note in told
     )

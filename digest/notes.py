@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from digest.language import DAY_AND_MONTH, LONG_DAY, MASTHEAD, NBSP, SHORT, language
 from digest.phrases import cadence_words
+from digest.retold import miss
 from digest.tex import typeset
 
 if TYPE_CHECKING:
@@ -230,7 +231,9 @@ def quiet_week(
     before = plain(f"{nothing} {looked}")
     if nearest:
         link = Span(typeset(nearest.title).text, url=nearest.url)
-        before += (Paragraph((Span(say("Closest: ")), link, Span(f" ({nearest.why})."))),)
+        before += (
+            Paragraph((Span(say("Closest: ")), link, Span(f" ({miss(nearest.why, words)})."))),
+        )
     after = [Span(say("You get a note like this at most once a week."))]
     if stop:
         after += [Span(" "), Span(say("Stop these notes"), url=stop)]

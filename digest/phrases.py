@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from digest.language import DAY, DAY_OF_MONTH, ENGLISH, LISTED, NBSP, SHORT, WEEKDAY, WHOLE
+from digest.retold import reason
 from subscribers.subscriber import Cadence, Schedule
 
 if TYPE_CHECKING:
@@ -156,7 +157,6 @@ def first_upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-_PASSED: Final = re.compile(r"passed (?P<above>[\d,]+) (?P<signal>\w+)(?P<today> today)?")
 _COUNTED: Final = re.compile(
     r"(?P<count>[\d,]+) (?P<signal>upvote|comment|star)s?"
     r"(?: in (?P<span>\d+) (?P<unit>hour|day)s?)?"
@@ -170,15 +170,9 @@ def reason_words(text: str, language: Language = ENGLISH) -> str:
     """
     if language.code == ENGLISH.code:
         return text
-    if passed := _PASSED.fullmatch(text):
-        above, signal = int(passed["above"].replace(",", "")), language.say(passed["signal"])
-        if passed["today"]:
-            return language.say(
-                "passed {above} {signal} today", above=language.number(above), signal=signal
-            )
-        return language.say("passed {above} {signal}", above=language.number(above), signal=signal)
-    if text.startswith("new in "):
-        return language.say("new in {source}", source=text.removeprefix("new in "))
+    told = reason(text, language)
+    if told != text:
+        return told
     return _COUNTED.sub(lambda found: _counted(found, language), text)
 
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from digest.match import Reason, ReasonKind
+from digest.retold import TOP_TEN
 from digest.variants import Variants
 from subscribers.muting import muted_by
 from subscribers.query import Query, check
@@ -152,7 +153,7 @@ def interest(profile: Profile, line: int) -> str:
         return profile.name
     query = readable(profile)
     names = {one.number: one.name for one in query.lines}
-    return names.get(line) or ("Top ten" if query.is_empty else profile.text.strip())
+    return names.get(line) or (TOP_TEN if query.is_empty else profile.text.strip())
 
 
 def readable(profile: Profile) -> Query:

@@ -13,7 +13,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 import digest
-from digest import compose, language, phrases, render
+from digest import compose, language, phrases, render, retold
 from digest.language import FULL, LISTED, SHORT, languages
 from digest.notes import Place, confirm
 from digest.phrases import cadence_words, since_words
@@ -53,6 +53,8 @@ def said() -> Iterator[str | tuple[str, str]]:
         yield from re.findall(r'say\("([^"]+)"', path.read_text(encoding="utf-8"))
     yield from (render.PROMISE, compose.ARXIV_THANKS, "upvotes", "comments", "stars")
     yield from (getattr(language, form) for form in FORMS)
+    yield from (*retold.REASONS, *retold.MISSES, *retold.TROUBLES, retold.TOP_TEN)
+    yield from (retold.KEEP_ASKING, retold.UNASKED)
 
 
 @pytest.mark.parametrize("code", [code for code in languages() if code != "en"])
@@ -124,3 +126,84 @@ def test_a_german_reader_gets_a_german_mail() -> None:
     )
     assert note.headline == "Ist das Ihre Adresse?"
     assert "27. November" in note.after[1].text.replace("\u00a0", " ")
+
+
+def texts(node: ast.expr) -> Iterator[str]:
+    """The texts an expression may be, with 1 for what is filled in."""
+    match node:
+        case ast.Constant(value=str() as text):
+            yield text
+        case ast.JoinedStr(values=parts):
+            yield "".join(one.value if isinstance(one, ast.Constant) else "1" for one in parts)  # type: ignore[misc]
+        case ast.BoolOp(values=parts) | ast.Tuple(elts=parts):
+            for one in parts:
+                yield from texts(one)
+        case ast.IfExp(body=yes, orelse=no):
+            yield from texts(yes)
+            yield from texts(no)
+
+
+def notes_of_sources() -> Iterator[str]:
+    """What sources say of an answer that is not as it should be: a verb phrase."""
+    paths = [*(HOME / "sources").glob("*.py"), HOME / "ingest.py", HOME / "backfill.py"]
+    names = {"note", "reason", "trouble"}
+    for node in (one for path in paths for one in ast.walk(ast.parse(path.read_text("utf-8")))):
+        match node:
+            case ast.keyword(arg=name, value=value) if name in names:
+                yield from texts(value)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in names:
+                yield from texts(value)
+            case ast.Assign(targets=[ast.Tuple()], value=ast.Tuple(elts=values)):
+                yield from (text for one in values for text in texts(one) if " " in text)
+
+
+def test_whatever_a_source_failed_at_is_told_in_the_language_of_the_mail() -> None:
+    never_in_a_mail = ("is wrong: ", "announces nothing", "has nothing new", "lists ")
+    told = {
+        note
+        for note in notes_of_sources()
+        if note and not note.startswith(never_in_a_mail) and note != "11"
+    }
+    assert len(told) > 25
+    for note in told:
+        sentence = f"bioRxiv (cell biology) {note}. {retold.KEEP_ASKING}"
+        assert retold.trouble(sentence, ENGLISH) == sentence
+        german = retold.trouble(sentence, GERMAN)
+        assert german.startswith("bioRxiv (cell biology) "), note
+        assert german.endswith("kommt mit Ihrer nächsten Übersicht."), note
+        assert note not in german, note
+
+
+def test_troubles_are_told_with_their_numbers_and_one_by_one() -> None:
+    said = f"arXiv answered 503; broke off in the middle. {retold.KEEP_ASKING}"
+    assert retold.trouble(said, GERMAN).startswith(
+        "arXiv hat mit 503 geantwortet; ist mittendrin abgebrochen. Wir fragen weiter"
+    )
+    assert retold.trouble(retold.UNASKED.format(label="A b"), GERMAN).startswith("A b kann erst")
+    assert retold.trouble("Somebody else did what nobody knows.", GERMAN) == (
+        "Somebody else did what nobody knows."
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "german"),
+    [
+        ("like 2 papers you saved", "ähnlich 2 Arbeiten, die Sie gemerkt haben"),
+        (
+            "new version of a paper you were sent",
+            "neue Fassung einer Arbeit, die Sie schon bekamen",
+        ),
+        ("passed 1,200 upvotes today", "heute über 1.200 Stimmen"),
+        ("48 upvotes in 18 hours, 7 comments", "48 Stimmen in 18 Stunden, 7 Kommentare"),
+    ],
+)
+def test_reasons_are_told_in_german(said: str, german: str) -> None:
+    assert phrases.reason_words(said, GERMAN).replace("\u00a0", " ") == german
+    assert phrases.reason_words(said) == said
+
+
+def test_what_stopped_a_paper_is_told_in_german() -> None:
+    said = "it has 3 upvotes, you asked for more than 1,000"
+    assert retold.miss(said, GERMAN) == "sie hat 3 Stimmen, Sie wollten mehr als 1.000"
+    assert retold.miss("it lacks sparse routing", GERMAN) == "es fehlt sparse routing"
+    assert retold.miss("something new", GERMAN) == "something new"
