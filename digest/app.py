@@ -192,6 +192,10 @@ def open_app(
     *,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
+    create: bool = True,
 ) -> App:
-    """Open an installation; its database is made or upgraded when it has to be."""
-    return App(settings, open_store(settings.database_url), clock, sleep)
+    """Open an installation; its database is upgraded, and without `create` False made, if need be.
+
+    Raises StoreUnavailable as open_store() does.
+    """
+    return App(settings, open_store(settings.database_url, create=create), clock, sleep)

@@ -37,19 +37,20 @@ class PaperDigestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One setting that is missing or wrong: its key, what it holds, what would be right.
+    """One setting that is missing or wrong: its key, what it holds, what is to be done.
 
+    `advice` is the end of the sentence that begins with the key: "set it to a port, as in 8000".
     `value` is shown to people, so the value of a secret must already be masked.
     """
 
     key: str
     value: str | None
-    wanted: str
+    advice: str
 
     def __str__(self) -> str:
         """Say it in one line."""
         found = "is not set" if self.value is None else f"is {self.value!r}"
-        return f"{self.key} {found}: {self.wanted}"
+        return f"{self.key} {found}: {self.advice}"
 
 
 class SettingsError(PaperDigestError):

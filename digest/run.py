@@ -26,7 +26,7 @@ __all__ = ["IssueReport", "deliver", "ingest", "issue", "welcome"]
 
 @dataclass(frozen=True, slots=True)
 class IssueReport:
-    """One tick's readers: what each gets, and the frozen audience (None when nobody was due)."""
+    """One tick's readers: what each gets, and the frozen audience (None where there is none)."""
 
     considered: tuple[Considered, ...] = ()
     frozen: Frozen | None = None
@@ -55,6 +55,8 @@ def _issue(app: App, *, everybody: bool) -> IssueReport:
     audience = [reader for reader in readers if reader.address not in never]
     considered = consider(app, audience, now) if audience else []
     prepared, excluded = _sorted_out(considered, now, everybody=everybody)
+    if everybody and not prepared:
+        return IssueReport(tuple(considered))  # nobody was due, so there is nothing to remember
     excluded += _suppressed(readers, never, now, everybody=everybody)
     frozen = app.store.deliveries.freeze(
         prepared,

@@ -103,7 +103,8 @@ def about(app: App, reader: Subscriber, now: datetime) -> Reader:
     (considered,) = consider(app, [reader], now)
     papers, selection = considered.papers, considered.selection
     missed = nearest(reader, papers, selection, considered.misses)
-    newest = app.store.sources.newest()
+    asked = frozenset(app.settings.sources)
+    newest = {name: one for name, one in app.store.sources.newest().items() if name in asked}
     return Reader(
         reader,
         _stopped(app, reader),

@@ -1,6 +1,6 @@
 """A reader's whole wish as one text, to be read and changed in an editor.
 
-    [Experts]                        an interest, by its name; [] for one without
+    [Experts]                        an interest, by its name
     most papers: 5                   its settings, as far as they are not the usual ones
     mixture of experts -image        its keywords, one topic a line
 
@@ -11,6 +11,7 @@
     [my synonyms]                    one or more names for one thing, to be offered
     GNN = graph neural network
 
+An interest without a name has no head where it is the first, and [another interest] elsewhere.
 A line that begins with # is a note. write() and read() are each other's inverse, but for notes,
 blank lines and the order of the sections.
 """
@@ -37,11 +38,12 @@ MAX_INTERESTS: Final = 50
 MAX_LIMIT: Final = 1_000
 NEVER: Final = "never show me"
 SYNONYMS: Final = "my synonyms"
+UNNAMED: Final = "another interest"
 _HEAD: Final = re.compile(r"\s*\[(.*)\]\s*")
 _SETTING: Final = re.compile(r"\s*([a-z][a-z ]*?)\s*:\s*(.*?)\s*", re.IGNORECASE)
 _AUTHOR: Final = re.compile(r"\s*(?:author|by)\s*:\s*(.+?)\s*", re.IGNORECASE)
 _NOTES: Final = """\
-# Each interest begins with its name in [brackets]; below it, one topic a line.
+# One topic a line. An interest with a name begins with it in [brackets].
 # Settings of an interest, with what they usually are: most papers: 10 (or all),
 # lowest score: 0, order: relevant (or trending), layout: as the mail (or full, compact,
 # titles), diverse: yes, new versions: no, library: left out (or kept).
@@ -71,14 +73,24 @@ class Sheet:
 def write(reader: Subscriber) -> str:
     """The reader's wish as a text that read() reads."""
     sections = [
-        "\n".join([f"[{profile.name}]", *_settings_of(profile), *_lines_of(profile.text)])
-        for profile in reader.profiles
+        "\n".join([*_head_of(reader, place), *_settings_of(profile), *_lines_of(profile.text)])
+        for place, profile in enumerate(reader.profiles)
     ]
     never = [*reader.muted_words, *(f"author: {name}" for name in reader.muted_authors)]
     sections.append("\n".join([f"[{NEVER}]", *never]))
     if reader.synonyms:
         sections.append("\n".join([f"[{SYNONYMS}]", *reader.synonyms]))
     return _NOTES + "\n" + "\n\n".join(sections) + "\n"
+
+
+def _head_of(reader: Subscriber, place: int) -> list[str]:
+    """The line an interest begins with; the first needs none where it has no name."""
+    profile = reader.profiles[place]
+    if reader.profiles == (Profile(),):
+        return ["# No topic yet: what comes is the day's top ten."]
+    if profile.name or place or profile == Profile():
+        return [f"[{profile.name or UNNAMED}]"]
+    return []
 
 
 def _lines_of(text: str) -> Iterator[str]:
@@ -147,8 +159,11 @@ class _Reader:
                 self.words.append(line.strip())
         elif self.section == SYNONYMS:
             self._define(row, line)
-        elif not self.profiles or not self._set(row, line):
-            self._ask(row, line)
+        else:
+            if not self.profiles:
+                self._begin(row, "")  # what stands before any head is an interest without a name
+            if not self._set(row, line):
+                self.rows[-1].append((row, line.strip()))
 
     def sheet(self) -> tuple[Sheet, tuple[QueryError, ...]]:
         """Everything that was taken, and all mistakes in the order of their lines."""
@@ -164,6 +179,7 @@ class _Reader:
 
     def _begin(self, row: int, name: str) -> None:
         self.section = name.casefold()
+        name = "" if name == UNNAMED else name
         if self.section in {NEVER, SYNONYMS}:
             return
         if len(self.profiles) >= MAX_INTERESTS:
@@ -176,11 +192,6 @@ class _Reader:
             self._wrong(row, 1, len(name) + 2, f"another interest is named {name!r}.", other)
         self.profiles.append(Profile(name=name))
         self.rows.append([])
-
-    def _ask(self, row: int, line: str) -> None:
-        if not self.profiles:
-            self._begin(row, "")  # keywords before any head are an interest without a name
-        self.rows[-1].append((row, line.strip()))
 
     def _define(self, row: int, line: str) -> None:
         try:

@@ -60,7 +60,7 @@ def test_a_line_that_cannot_be_read_is_named_and_not_shown(tmp_path: Path) -> No
     file.write_text("DIGEST_NOTE=a\nDIGEST_SMTP_PASSWORD='unseen\n", encoding="utf-8")
     with pytest.raises(SettingsError) as caught:
         read_file(file)
-    assert "line 2 is '***': KEY=value" in str(caught.value)
+    assert "line 2 is '***': write KEY=value" in str(caught.value)
     assert "unseen" not in str(caught.value)
 
 
@@ -195,7 +195,8 @@ def test_what_cannot_be_is_refused_in_one_line_when_a_reader_is_added(
     assert result.exit_code == 2
     assert said in result.stderr
     assert "Traceback" not in result.output
-    assert json.loads(well("subscribers", "list", "--json")) == []
+    assert result.stderr.count("\n") == 1
+    assert "there is no database at" in call("subscribers", "list").stderr
 
 
 @pytest.mark.usefixtures("house")
@@ -246,6 +247,7 @@ def test_what_contradicts_itself_is_refused(words: list[str]) -> None:
 
 @pytest.mark.usefixtures("house")
 def test_run_sends_what_is_due_once_and_says_when_the_next_comes() -> None:
+    well("ingest")
     assert "Nobody reads yet" in well("subscribers", "list")
     well("subscribers", "add", "ada@example.org", "-k", "unlearning")
     assert well("run").startswith("Nothing is due; next digest ")
@@ -259,8 +261,7 @@ def test_run_sends_what_is_due_once_and_says_when_the_next_comes() -> None:
     assert well("run").startswith("Nothing is due; next digest ")
     assert "nothing to send" in well("run", "--now")
     assert outbox() == ["ada@example.org"]
-    none, sent = json.loads(well("deliveries", "--json", "--reader", "ada@example.org"))
-    assert (none["state"], none["text"]) == ("excluded", "nothing new was listed")
+    (sent,) = json.loads(well("deliveries", "--json", "--reader", "ada@example.org"))
     assert (sent["state"], sent["papers"], sent["kind"]) == ("accepted", 1, "digest")
     assert "accepted" in well("deliveries")
 
@@ -360,7 +361,7 @@ def test_wrong_settings_are_all_told_and_nothing_is_done(monkeypatch: pytest.Mon
     result = call("run")
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
-        "DIGEST_PORT is 'eighty': a port, as in 8000",
+        "DIGEST_PORT is 'eighty': set it to a port, as in 8000",
         "DIGEST_PUBIC_URL is '***': there is no such setting; did you mean DIGEST_PUBLIC_URL?",
     ]
     assert not Path("paper-digest.db").exists()
@@ -402,10 +403,69 @@ def test_a_mistake_of_ours_is_one_line_too() -> None:
     assert "Traceback" in CliRunner().invoke(broken, ["--debug", "divide"]).stderr
 
 
-def test_an_unknown_command_is_two_lines_and_a_2() -> None:
-    result = call("subscribe")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("subscribe", "there is no command 'subscribe': did you mean subscribers?"),
+        ("frobnicate", "there is no command 'frobnicate': --help lists what there is"),
+        ("keywords tset x", "there is no command 'tset': did you mean set or test?"),
+        ("--dbug", "there is no option --dbug: did you mean --debug?"),
+        ("keywords test x --days", "--days needs a value behind it: "),
+        ("keywords test x --days -3", "--days is '-3': write 1 or more"),
+        ("keywords test x --days many", "--days is 'many': write a whole number"),
+        ("serve --port 99999", "--port is '99999': write 65535 or less"),
+        ("keywords test", "QUERY is missing: paper-digest keywords test [OPTIONS] {QUERY}"),
+        ("keywords show", "ADDRESS is missing: paper-digest keywords show [OPTIONS] {ADDRESS}"),
+        ("keywords test x y", "there is no place for 'y': paper-digest keywords test"),
+        (
+            "subscribers add a@b.c --cadence hourly",
+            "--cadence is 'hourly': write daily, weekdays, weekly or monthly",
+        ),
+        ("subscribers add a@b.c --at 25:00", "--at: '25:00' is no hour: write it as 07:00"),
+        ("preview -q x --date 2026-13-40", "--date is '2026-13-40': write a day as 2026-12-24"),
+        (
+            "subscribers add a@b.c --weekday friday --cadence daily",
+            "--weekday goes with --cadence weekly, or with no --cadence",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("house")
+def test_a_mistake_in_the_usage_is_one_line_that_says_what_to_do(words: str, said: str) -> None:
+    result = CliRunner().invoke(app, words.split(), prog_name="paper-digest")
     assert result.exit_code == 2
-    assert "No such command 'subscribe'" in result.stderr
+    assert result.stderr.startswith(said)
+    assert result.stderr.count("\n") == 1
+    assert not result.stdout
+
+
+@pytest.mark.usefixtures("house")
+def test_a_day_alone_makes_a_weekly_digest() -> None:
+    well("subscribers", "add", "ada@example.org", "--weekday", "friday")
+    (ada,) = json.loads(well("subscribers", "list", "--json"))
+    assert (ada["cadence"], ada["weekday"]) == ("weekly", "friday")
+
+
+@pytest.mark.usefixtures("house")
+def test_a_question_that_nobody_can_answer_names_the_option_that_does() -> None:
+    well("subscribers", "add", "ada@example.org")
+    result = call("subscribers", "remove", "ada@example.org")
+    assert result.exit_code == 1
+    assert result.stderr == "nobody is here to answer, so nothing was done: --yes says yes\n"
+    assert len(json.loads(well("subscribers", "list", "--json"))) == 1
+
+
+@pytest.mark.usefixtures("house")
+def test_a_mistyped_folder_makes_no_second_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_DATABASE_URL", "sqlite:///no/such/papers.db")
+    for words in (("subscribers", "list"), ("subscribers", "add", "ada@example.org")):
+        said = call(*words).stderr
+        assert said.startswith(f"there is no folder {Path.cwd()}/no/such for the database: make it")
+    assert not Path("no").exists()
+
+
+def test_no_summary_of_a_command_is_cut() -> None:
+    for words in ((), ("keywords",), ("subscribers",), ("deliveries",)):
+        assert "..." not in well(*words, "--help").partition("Commands:")[2].partition("Exam")[0]
 
 
 def test_every_command_has_its_place_among_the_others() -> None:

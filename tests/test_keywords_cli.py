@@ -193,7 +193,7 @@ def test_the_wish_is_changed_in_an_editor_and_shown_before_it_is_saved(
 def test_a_mistake_is_shown_and_the_text_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
     editor(monkeypatch, ("unlearning", '"unlearning'), ('"unlearning', "forgetting"))
     said = well("keywords", "edit", ADA, say="y\ny\n")
-    assert "Line 7, column 1: this quote is never closed." in said
+    assert "Line 6, column 1: this quote is never closed." in said
     assert ada().profiles == (Profile("forgetting"),)
 
 

@@ -233,7 +233,9 @@ def test_a_folder_that_is_no_maildir_is_told(house: App, tmp_path: Path) -> None
 
 def test_without_a_key_no_bounce_can_be_believed(house: App) -> None:
     house.settings = replace(house.settings, secret_keys=())
-    with pytest.raises(SettingsError, match="DIGEST_SECRET_KEY is not set: the key that signed"):
+    with pytest.raises(
+        SettingsError, match="DIGEST_SECRET_KEY is not set: set it to the key that signed"
+    ):
         take_mail(house, b"")
 
 

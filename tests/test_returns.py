@@ -207,7 +207,7 @@ def test_who_writes_to_the_address_of_list_unsubscribe_leaves(
 def test_fetching_needs_a_mailbox() -> None:
     result = call("bounces", "fetch")
     assert result.exit_code == 2
-    assert result.stderr.startswith("DIGEST_BOUNCES_URL is not set: the mailbox to read")
+    assert result.stderr.startswith("DIGEST_BOUNCES_URL is not set: set it to the mailbox to read")
 
 
 def test_a_bounce_of_what_is_gone_is_told_and_harmless(house: App) -> None:

@@ -153,10 +153,12 @@ def test_bounces_need_a_key_for_their_tags_and_a_login() -> None:
     key = {"DIGEST_SECRET_KEY": SECRET}
     for text in ("bounces+*@example.org", "*@bounces.example.org"):
         line = only_problem({"DIGEST_BOUNCE_ADDRESS": text})
-        assert line.startswith("DIGEST_SECRET_KEY is not set: 32 random characters or more")
+        assert line.startswith(
+            "DIGEST_SECRET_KEY is not set: set it to 32 random characters or more"
+        )
     assert load({"DIGEST_BOUNCE_ADDRESS": "bounces@example.org"}).bounce_address
     line = only_problem({"DIGEST_BOUNCES_URL": "imaps://mail.example.org", **key})
-    assert line.startswith("DIGEST_BOUNCES_USER and DIGEST_BOUNCES_PASSWORD is not set: name and")
+    assert line.startswith("DIGEST_BOUNCES_USER is not set: set it, and")
     assert load({"DIGEST_BOUNCES_URL": "imaps://u:p@mail.example.org", **key}).bounces_url
     assert load({"DIGEST_BOUNCES_URL": "maildir:/var/mail/bounces", **key}).bounces_url
 
@@ -259,12 +261,12 @@ def test_what_begins_with_the_name_of_a_foreign_source_in_use_is_handed_to_it() 
     settings = load({**env, "DIGEST_SOURCES": "acme:x"})
     assert settings.source_options == {"acme": "https://acme.example.org", "acme_key": "token"}
     wrong = {"DIGEST_ACME_URL": "acme", "DIGEST_SOURCES": "acme:x"}
-    assert only_problem(wrong).startswith("DIGEST_ACME_URL is 'acme': an http(s) address")
+    assert only_problem(wrong).startswith("DIGEST_ACME_URL is 'acme': set it to an http(s) address")
 
 
 def test_a_public_url_needs_a_secret_key() -> None:
     line = only_problem({"DIGEST_PUBLIC_URL": "https://example.org"})
-    assert line.startswith("DIGEST_SECRET_KEY is not set: 32 random characters")
+    assert line.startswith("DIGEST_SECRET_KEY is not set: set it to 32 random characters")
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8000", "http://127.0.0.1/x", "http://[::1]:80"])
@@ -274,7 +276,7 @@ def test_plain_http_is_for_this_machine_only(url: str) -> None:
 
 def test_a_relay_needs_a_sender_of_its_own() -> None:
     line = only_problem({"DIGEST_SMTP_URL": "smtps://relay.example.org"})
-    assert line.startswith("DIGEST_FROM is not set: who the mails come from")
+    assert line.startswith("DIGEST_FROM is not set: set it to who the mails come from")
 
 
 def test_a_password_without_a_name_is_told() -> None:
@@ -330,7 +332,7 @@ def test_a_secret_file_that_cannot_be_used_is_told_once(tmp_path: Path) -> None:
     missing = {"DIGEST_SECRET_KEY_FILE": str(tmp_path / "none")}
     with_url = {"DIGEST_PUBLIC_URL": "https://example.org"}
     assert "No such file" in only_problem({**missing, **with_url})
-    assert "it is empty" in only_problem({"DIGEST_SECRET_KEY_FILE": str(empty)})
+    assert "this one is empty" in only_problem({"DIGEST_SECRET_KEY_FILE": str(empty)})
     both = {"DIGEST_SECRET_KEY_FILE": str(empty), "DIGEST_SECRET_KEY": SECRET}
     assert "not both" in only_problem(both)
     binary = tmp_path / "binary"

@@ -32,7 +32,7 @@ def test_a_wish_is_written_as_people_read_it() -> None:
     said = "".join(line for line in write(ADA).splitlines(True) if not line.startswith("#"))
     assert said == (
         '\n[Experts]\nmost papers: 5\nmixture of experts -image\n"sparse routing"\n\n'
-        "[]\nlowest score: 1.5\norder: trending\nlayout: titles\nunlearning\n\n"
+        "[another interest]\nlowest score: 1.5\norder: trending\nlayout: titles\nunlearning\n\n"
         "[Loud]\nmost papers: all\ndiverse: no\nnew versions: yes\nlibrary: kept\nagents\n\n"
         "[never show me]\nsurvey\nimage generation\nauthor: B. Bad\n\n"
         "[my synonyms]\nGNN = graph neural network\n"

@@ -47,7 +47,7 @@ def take_mail(app: App, raw: bytes, *, recipient: str = "") -> Back:
     Raises SettingsError where there is no key that tags could be checked with.
     """
     if not app.tags:
-        wanted = "the key that signed the tags in the mails, or no bounce can be believed"
+        wanted = "set it to the key that signed the tags in the mails, or no bounce can be believed"
         raise SettingsError([Problem("DIGEST_SECRET_KEY", None, wanted)])
     now = app.clock()
     report = report_in(raw, app.tags, now=now, recipient=recipient)

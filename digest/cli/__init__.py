@@ -7,6 +7,7 @@ the program itself is one line too, and `paper-digest --debug COMMAND` shows whe
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Annotated, Any, Final
 
@@ -34,6 +35,7 @@ from digest.cli.examples import example
 from digest.errors import PaperDigestError
 
 _OUR_MISTAKE: Final = 70  # EX_SOFTWARE of sysexits.h
+_USAGE: Final = 2
 ORDER: Final = (
     "demo",
     "init",
@@ -60,6 +62,17 @@ ORDER: Final = (
 class Commands(TyperGroup):
     """The commands, in the order they are needed in, and the end of every error."""
 
+    def __init__(self, **how: Any) -> None:  # noqa: ANN401
+        super().__init__(**how)
+        _summarize(self)
+
+    def make_context(self, *words: Any, **how: Any) -> Any:  # noqa: ANN401
+        """The context of a run; a mistake before the name of a command is told as all others."""
+        try:
+            return super().make_context(*words, **how)
+        except typer.TyperException as error:
+            raise _told(error) from error
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 -- typer's own, and private
         """The names of all commands, as help lists them."""
         places = {name: place for place, name in enumerate(ORDER)}
@@ -69,8 +82,10 @@ class Commands(TyperGroup):
         """Run the command; raises typer.Exit with the error's exit code when it fails."""
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, typer.TyperException):
+        except (typer.Exit, typer.Abort):
             raise
+        except typer.TyperException as error:
+            raise _told(error) from error
         except BrokenPipeError:
             raise  # typer ends quietly when nobody reads on
         except PaperDigestError as error:
@@ -91,6 +106,26 @@ class Commands(TyperGroup):
 
             traceback.print_exc()
         typer.echo(said, err=True)
+
+
+def _summarize(group: Any) -> None:  # noqa: ANN401
+    """Give every command its first sentence, uncut, as what a list of commands says of it."""
+    for command in group.commands.values():
+        if command.help and not command.short_help:
+            first = command.help.strip().partition("\n\n")[0]
+            command.short_help = re.split(r"(?<=\.)\s", " ".join(first.split()))[0]
+        if hasattr(command, "commands"):
+            _summarize(command)
+
+
+def _told(error: Exception) -> Exception:
+    """What ends the program after a mistake in how it was called; it has been told then."""
+    from digest.cli.usage import sentence
+
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return error
+    typer.echo(sentence(error), err=True)
+    return typer.Exit(_USAGE)
 
 
 app = typer.Typer(

@@ -35,7 +35,7 @@ def why(
     from digest.app import open_app
     from digest.why import about, about_paper
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         reader, now = reader_at(house, address), house.clock()
         if paper:
             verdict = about_paper(house, reader, paper, now)

@@ -104,7 +104,7 @@ def fetch(*, quiet: Quiet = False) -> None:
 
     ours = settings()
     if not ours.bounces_url:
-        wanted = "the mailbox to read, as in imaps://mail.example.org/Bounces"
+        wanted = "set it to the mailbox to read, as in imaps://mail.example.org/Bounces"
         raise SettingsError([Problem("DIGEST_BOUNCES_URL", None, wanted)])
     with open_app(ours) as house:
         tally = take_mailbox(house, on_mail=lambda back: None if quiet else typer.echo(_line(back)))

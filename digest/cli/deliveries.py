@@ -88,7 +88,7 @@ def deliveries(
         return
     from digest.app import open_app
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         sought = _sought(house, reader, day, _states(state))
         found = house.store.history.find(sought, limit)
         zone = ZoneInfo(house.settings.zone)
@@ -118,7 +118,7 @@ def show(
     """Show one delivery with its whole history."""
     from digest.app import open_app
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         entry = house.store.history.named(name)
         zone = ZoneInfo(house.settings.zone)
     if as_json:
@@ -228,7 +228,7 @@ def _act(
         raise typer.BadParameter(
             "name deliveries by id, or choose some by --reader, --day, --state"
         )
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         if ids:
             entries = [house.store.history.named(one) for one in dict.fromkeys(ids)]
         else:

@@ -18,6 +18,7 @@ from digest.cli.interests import LOOK_BACK
 from digest.cli.keywords import app, recent_papers, show_lines, shown
 from digest.cli.options import Address
 from digest.cli.readers import reader_at
+from digest.cli.terminal import asked, confirmed
 from digest.errors import Conflict, PaperDigestError
 from subscribers.profile import called
 
@@ -59,7 +60,7 @@ def edit(
     from digest.app import open_app
     from subscribers.sheet import write
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         reader = reader_at(house, address)
         before = write(reader)
         if file is not None:
@@ -90,7 +91,7 @@ def _edited(house: App, reader: Subscriber, before: str, draft: Path, *, yes: bo
             typer.echo("Nothing changed.")
             return True
         if _mistakes(text):
-            if not typer.confirm("Open it again?", default=True):
+            if not confirmed("Open it again?", default=True, option="--file FILE"):
                 return False
             continue
         _show(house, reader, text)
@@ -107,14 +108,14 @@ def _take(house: App, reader: Subscriber, before: str, text: str, *, yes: bool) 
     if _mistakes(text):
         raise typer.Exit(2)
     _show(house, reader, text)
-    if not yes:
-        typer.confirm("Save this?", default=True, abort=True)
+    if not (yes or confirmed("Save this?", default=True)):
+        raise typer.Abort
     _save(house, reader, before, text)
 
 
 def _asked(question: str) -> str:
     while True:
-        answer = str(typer.prompt(question, default="y")).strip().lower()[:1]
+        answer = asked(question, "y").lower()[:1]
         if answer in {"y", "e", "n"}:
             return answer
 

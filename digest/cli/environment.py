@@ -38,10 +38,14 @@ def read_file(file: Path) -> dict[str, str]:
             bindings = list(parse_stream(stream))
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise SettingsError([Problem(str(file), why, "a text file that can be read")]) from error
+        raise SettingsError(
+            [Problem(str(file), why, "make it a text file that can be read")]
+        ) from error
     problems = [
         # The line may hold a secret, so it is named and not shown.
-        Problem(f"{file}, line {binding.original.line}", MASK, "KEY=value, or # and a comment")
+        Problem(
+            f"{file}, line {binding.original.line}", MASK, "write KEY=value, or # and a comment"
+        )
         for binding in bindings
         if binding.error
     ]

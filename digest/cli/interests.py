@@ -61,7 +61,7 @@ def show(address: Address) -> None:
     from digest.app import open_app
     from subscribers.sheet import write
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         typer.echo(write(reader_at(house, address)), nl=False)
 
 
@@ -206,7 +206,7 @@ def synonyms(
     from digest.volume import volume
     from subscribers.muting import muted_lines
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         reader = reader_at(house, address)
         names_known = house.thesaurus(reader.synonyms)
         if names or everything:
@@ -267,7 +267,7 @@ def library(
     if drop and not entries:
         raise typer.BadParameter("--remove goes with papers, or a --file of them")
     names = [name for entry in entries for name in entry.names]
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         reader = reader_at(house, address)
         libraries = house.store.libraries
         said = ""
@@ -358,7 +358,7 @@ def _change(
     """Change a stored reader, and say what these interests would have brought."""
     from digest.app import open_app
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         reader = house.store.subscribers.change(reader_at(house, address).number, how)
         if profiles := shown(reader):
             say_volume(house, reader, profiles)

@@ -41,7 +41,7 @@ def issues(
         return
     from digest.app import open_app
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         found = house.store.outbox.issues(limit)
     if as_json:
         typer.echo(json.dumps([_described(one) for one in found], indent=2))
@@ -57,7 +57,7 @@ def pause(number: Number, *, reason: Reason = "by hand") -> None:
     """Send nothing more of an issue for now; what is already at the relay is settled."""
     from digest.app import open_app
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         house.store.outbox.pause(number, reason)
         waiting = _waiting(house.store.outbox.issue(number))
     typer.echo(f"Issue {number} is paused; {count(waiting, 'digest')} wait.")
@@ -68,7 +68,7 @@ def resume(number: Number) -> None:
     """Let a paused issue go on; the next run, or `serve` within a minute, sends the rest."""
     from digest.app import open_app
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         house.store.outbox.resume(number)
         waiting = _waiting(house.store.outbox.issue(number))
     typer.echo(f"Issue {number} goes on; {count(waiting, 'digest')} will be sent.")
@@ -79,7 +79,7 @@ def cancel(number: Number, *, reason: Reason = "by hand") -> None:
     """End an issue: what was not sent never is, and its papers are offered again."""
     from digest.app import open_app
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         ended = house.store.outbox.cancel(number, reason, house.clock())
     typer.echo(f"Issue {number} is cancelled; {count(ended, 'digest')} will not be sent.")
 

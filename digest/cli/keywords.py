@@ -57,7 +57,7 @@ def try_out(
     from digest.app import open_app
     from digest.volume import volume
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         recent = recent_papers(house, days)
         answer = volume(query, recent, house.thesaurus())
     if as_json:

@@ -51,7 +51,7 @@ def suggest(
     from digest.volume import headline, volume
 
     entries = read_papers(papers or [], file)
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         given = [_paper_of(house, entry) for entry in entries]
         given += _saved(house, reader) if reader else []
         if not given:

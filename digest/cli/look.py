@@ -76,7 +76,7 @@ def preview(
 
     if bool(address) == (query is not None) and not (serve and not address):
         raise NotFound("name a reader's address or --query 'your keywords', one of the two")
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         reader = reader_at(house, address) if address else None
         if serve:
             _serve(house, reader, query, day, port)
@@ -89,6 +89,8 @@ def preview(
         for mistake in seen.mistakes:
             typer.echo(f"left out: {mistake}", err=True)
         typer.echo(f"{address or 'these keywords'}: {seen.outcome}")
+        if not house.store.sources.newest():
+            typer.echo("No source was asked yet: paper-digest ingest asks them.")
         for line in nearly:
             typer.echo(f"  nearly in: {in_unicode(line.title)} ({line.why})")
         if not seen.has_mail:

@@ -14,7 +14,7 @@ import typer
 from digest.cli.environment import settings
 from digest.cli.examples import example
 from digest.cli.options import Address, AsJson, read_date
-from digest.cli.terminal import count, table, when
+from digest.cli.terminal import confirmed, count, table, when
 from digest.errors import QueryError
 from subscribers.profile import DEFAULT_LIMIT, Layout, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber, normalize_address
@@ -78,12 +78,14 @@ Keywords = Annotated[
         show_default=False,
     ),
 ]
-Rhythm = Annotated[Cadence | None, typer.Option("--cadence", help="How often.")]
+Rhythm = Annotated[
+    Cadence | None, typer.Option("--cadence", help="How often; a new reader: on weekdays.")
+]
 At = Annotated[time | None, typer.Option("--at", parser=_hour, metavar="HH:MM", help="The hour.")]
 Zone = Annotated[
     str | None, typer.Option("--zone", parser=_zone, metavar="ZONE", help="The zone of that hour.")
 ]
-Weekday = Annotated[Day | None, typer.Option("--weekday", help="The day of a weekly digest.")]
+Weekday = Annotated[Day | None, typer.Option("--weekday", help="Once a week, on this day.")]
 Limit = Annotated[
     int | None,
     typer.Option("--limit", min=0, max=1000, help="Most papers of one interest; 0: all of them."),
@@ -102,7 +104,7 @@ def add(
     address: Address,
     *,
     keywords: Keywords = None,
-    cadence: Rhythm = Cadence.WEEKDAYS,
+    cadence: Rhythm = None,
     at: At = None,
     zone: Zone = None,
     weekday: Weekday = None,
@@ -142,7 +144,7 @@ def list_(*, as_json: AsJson = False) -> None:
     """List every reader."""
     from digest.app import open_app
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         readers = house.store.subscribers.all()
         never = house.store.suppressions.among(reader.address for reader in readers)
         now = house.clock()
@@ -162,7 +164,7 @@ def show(address: Address, *, as_json: AsJson = False) -> None:
     from digest.app import open_app
     from subscribers.query import check, explain
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         reader = reader_at(house, address)
         sent = house.store.deliveries.history(reader.number, limit=5)
         never = house.store.suppressions.among([reader.address]).get(reader.address)
@@ -222,7 +224,7 @@ def edit(
         raise typer.BadParameter("--until goes with --pause")
     from digest.app import open_app
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         now = house.clock()
 
         def edited(reader: Subscriber) -> Subscriber:
@@ -254,10 +256,10 @@ def remove(
     from digest.app import open_app
     from digest.selection import nothing_at
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         reader = reader_at(house, address)
-        if not yes:
-            typer.confirm(f"Forget {reader.address}, and what was sent there?", abort=True)
+        if not (yes or confirmed(f"Forget {reader.address}, and what was sent there?")):
+            raise typer.Abort
         house.store.subscribers.erase(reader, nothing_at(house.clock()).pack())
     typer.echo(f"{reader.address} is forgotten.")
 
@@ -304,8 +306,10 @@ def keywords_read(text: str) -> str:
 def _schedule(
     old: Schedule, cadence: Cadence | None, at: time | None, zone: str | None, day: Day | None
 ) -> Schedule:
+    if day is not None and cadence not in {None, Cadence.WEEKLY}:
+        raise typer.BadParameter("--weekday goes with --cadence weekly, or with no --cadence")
     return Schedule(
-        cadence=cadence or old.cadence,
+        cadence=cadence or (old.cadence if day is None else Cadence.WEEKLY),
         at=old.at if at is None else at,
         zone=zone or old.zone,
         weekday=old.weekday if day is None else day.number,

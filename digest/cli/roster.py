@@ -123,7 +123,7 @@ def export(
     from digest.app import open_app
     from subscribers.roster import as_json, write
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         name = house.settings.list_name
         readers = [reader for reader in house.store.subscribers.all() if reader.list_name == name]
         libraries = house.store.libraries.of_all([reader.number for reader in readers])

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 from zoneinfo import ZoneInfo
 
+import typer
+
+from digest.errors import Conflict
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import TextIO
 
@@ -78,6 +83,31 @@ def _cell(cell: Cell) -> RenderableType:
         return Text(cell)
     above, below = cell
     return Group(Text(above), Padding(Text(below), (0, 0, 0, 2))) if below else Text(above)
+
+
+def confirmed(question: str, *, default: bool = False, option: str = "--yes") -> bool:
+    """Whether somebody says yes; raises Conflict, naming the option, where nobody can answer."""
+    with _somebody_answers(option):
+        return typer.confirm(question, default=default)
+
+
+def asked(question: str, default: str, option: str = "--yes") -> str:
+    """What somebody answers; raises Conflict, naming the option, where nobody can answer."""
+    with _somebody_answers(option):
+        return str(typer.prompt(question, default=default)).strip()
+
+
+@contextmanager
+def _somebody_answers(option: str) -> Iterator[None]:
+    try:
+        yield
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        typer.echo()  # the question's line ends
+        raise Conflict(
+            f"nobody is here to answer, so nothing was done: {option} says yes"
+        ) from None
 
 
 class Steps:

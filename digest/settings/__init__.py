@@ -172,8 +172,8 @@ def _read(setting: Setting, text: str) -> Any | Problem:  # noqa: ANN401 -- as t
         return setting.read(text)
     except ValueError as error:
         shown = MASK if setting.secret else mask_url(text)
-        wanted = str(error) if isinstance(error, WantedError) else setting.wanted
-        return Problem(setting.key, shown, wanted)
+        own = str(error) if isinstance(error, WantedError) else ""
+        return Problem(setting.key, shown, own or f"set it to {setting.wanted}")
 
 
 def _texts(env: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:
@@ -194,12 +194,18 @@ def _texts(env: Mapping[str, str], problems: list[Problem]) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "it is not UTF-8 text"
             problems.append(
-                Problem(file_key, path, f"a file that can be read and holds the secret ({why})")
+                Problem(
+                    file_key,
+                    path,
+                    f"set it to a file that can be read and holds the secret ({why})",
+                )
             )
         else:
             if not texts[key]:
                 problems.append(
-                    Problem(file_key, path, "a file that holds the secret (it is empty)")
+                    Problem(
+                        file_key, path, "set it to a file that holds the secret (this one is empty)"
+                    )
                 )
     return texts
 
@@ -225,7 +231,7 @@ def _source_options(
         try:
             options[_option(key)] = http_url(texts[key]) if key.endswith("_URL") else texts[key]
         except ValueError:
-            problems.append(Problem(key, mask_url(texts[key]), BASE_URL))
+            problems.append(Problem(key, mask_url(texts[key]), f"set it to {BASE_URL}"))
     return options
 
 
@@ -247,8 +253,8 @@ def _missing(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[Proble
     public, relay = values.get("DIGEST_PUBLIC_URL"), values.get("DIGEST_SMTP_URL") or "eml:"
     if public and "DIGEST_SECRET_KEY" not in texts:
         wanted = (
-            f"{SHORTEST_SECRET} random characters or more, because DIGEST_PUBLIC_URL is set and "
-            "links to it are signed (openssl rand -hex 32)"
+            f"set it to {SHORTEST_SECRET} random characters or more, because DIGEST_PUBLIC_URL is "
+            "set and links to it are signed (openssl rand -hex 32)"
         )
         problems.append(Problem("DIGEST_SECRET_KEY", None, wanted))
     tagged = [
@@ -258,21 +264,21 @@ def _missing(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[Proble
     ]
     if tagged and not public and "DIGEST_SECRET_KEY" not in texts:
         wanted = (
-            f"{SHORTEST_SECRET} random characters or more, because {tagged[0]} is set and bounces "
-            "are matched by tags it signs (openssl rand -hex 32)"
+            f"set it to {SHORTEST_SECRET} random characters or more, because {tagged[0]} is set "
+            "and bounces are matched by tags it signs (openssl rand -hex 32)"
         )
         problems.append(Problem("DIGEST_SECRET_KEY", None, wanted))
     if not relay.startswith("eml:") and "DIGEST_FROM" not in texts:
         wanted = (
-            "who the mails come from, because DIGEST_SMTP_URL is a relay: "
+            "set it to who the mails come from, because DIGEST_SMTP_URL is a relay: "
             "a name and an address, as in Paper Digest <digest@example.org>"
         )
         problems.append(Problem("DIGEST_FROM", None, wanted))
     if "DIGEST_SMTP_PASSWORD" in texts and "DIGEST_SMTP_USER" not in texts and "@" not in relay:
-        wanted = "the name that goes with DIGEST_SMTP_PASSWORD"
+        wanted = "set it to the name that goes with DIGEST_SMTP_PASSWORD"
         problems.append(Problem("DIGEST_SMTP_USER", None, wanted))
     if "DIGEST_SMTP_TOKEN_COMMAND" in texts and "DIGEST_SMTP_USER" not in texts:
-        wanted = "the account that DIGEST_SMTP_TOKEN_COMMAND prints tokens for"
+        wanted = "set it to the account that DIGEST_SMTP_TOKEN_COMMAND prints tokens for"
         problems.append(Problem("DIGEST_SMTP_USER", None, wanted))
     mailbox = values.get("DIGEST_BOUNCES_URL") or ""
     if (
@@ -283,8 +289,11 @@ def _missing(values: Mapping[str, Any], texts: Mapping[str, str]) -> list[Proble
             and {"DIGEST_BOUNCES_PASSWORD", "DIGEST_BOUNCES_TOKEN_COMMAND"} & set(texts)
         )
     ):
-        wanted = "name and password of the mailbox, because DIGEST_BOUNCES_URL has none in it"
-        problems.append(Problem("DIGEST_BOUNCES_USER and DIGEST_BOUNCES_PASSWORD", None, wanted))
+        wanted = (
+            "set it, and DIGEST_BOUNCES_PASSWORD, to name and password of the mailbox, because "
+            "DIGEST_BOUNCES_URL has none in it"
+        )
+        problems.append(Problem("DIGEST_BOUNCES_USER", None, wanted))
     return problems
 
 

@@ -203,7 +203,7 @@ SETTINGS: Final = (
         "DIGEST_PUBLIC_URL",
         "Where readers reach `paper-digest serve`; it may have a path. Without it mails have no "
         "links to settings, and one leaves by writing to DIGEST_CONTACT.",
-        "an https address, as in https://example.org/digest",
+        "an https address, or an http one of this machine, as in https://example.org/digest",
         values.public_url,
     ),
     Setting(

@@ -55,7 +55,7 @@ def split(text: str, schemes: tuple[str, ...]) -> SplitResult:
 
 
 class WantedError(ValueError):
-    """What would be right for this very value, where there is more to say than usual."""
+    """What to do about this very value, where there is more to say than usual."""
 
 
 def http_url(text: str) -> str:
@@ -71,11 +71,12 @@ def public_url(text: str) -> str:
     parts = split(text, ("http", "https"))
     if parts.scheme == "http" and not _LOOPBACK.fullmatch(parts.hostname or ""):
         raise WantedError(
-            "https (http is only for this machine): without it, links could be read on the way"
+            "set it to an https address (http is for this machine only): without it, links could "
+            "be read on the way"
         )
     if parts.query or parts.fragment or parts.username:
         raise WantedError(
-            "an address without ?, # or a name in it, as in https://example.org/digest"
+            "set it to an address without ?, # or a name in it, as in https://example.org/digest"
         )
     return text.rstrip("/")
 
@@ -94,7 +95,7 @@ def smtp_url(text: str) -> str:
     """The URL of a relay, or of several; or eml: and a folder."""
     if text.startswith("eml:"):
         if not text.removeprefix("eml:"):
-            raise WantedError("eml: and a folder, as in eml:outbox")
+            raise WantedError("set it to eml: and a folder, as in eml:outbox")
         return text
     for one in re.split(r"[\s,]+", text.strip(" ,")):
         parts = split(one, ("smtp", "smtp+starttls", "smtps"))
@@ -131,7 +132,7 @@ def mailbox_url(text: str) -> str:
     """A mailbox over IMAP, or maildir: and a folder."""
     if text.startswith("maildir:"):
         if not text.removeprefix("maildir:"):
-            raise WantedError("maildir: and a folder, as in maildir:/var/mail/bounces")
+            raise WantedError("set it to maildir: and a folder, as in maildir:/var/mail/bounces")
         return text
     parts = split(text, ("imap", "imap+starttls", "imaps"))
     if parts.fragment or not text.isascii():
@@ -224,7 +225,9 @@ def zone(text: str) -> str:
         names = {name.casefold(): name for name in available_timezones()}
         close = get_close_matches(text.casefold(), names, n=1, cutoff=0.6)
         hint = f"; did you mean {names[close[0]]}?" if close else ""
-        raise WantedError(f"a zone of the IANA database, as in Europe/Paris{hint}") from None
+        raise WantedError(
+            f"set it to a zone of the IANA database, as in Europe/Paris{hint}"
+        ) from None
 
 
 def matching(pattern: re.Pattern[str]) -> Callable[[str], str]:
@@ -307,8 +310,8 @@ def _legible(colour: str, background: str, scheme: str) -> None:
     ratio = contrast(colour, background)
     if ratio < LEAST_CONTRAST:
         raise WantedError(
-            f"colours that can be read: {colour} on {background} in the {scheme} is {ratio:.1f}:1, "
-            f"and {LEAST_CONTRAST}:1 is the least"
+            f"set it to colours that can be read: {colour} on {background} in the {scheme} is "
+            f"{ratio:.1f}:1, and {LEAST_CONTRAST}:1 is the least"
         )
 
 

@@ -69,7 +69,8 @@ def open_store(url: str, *, create: bool = True) -> Store:
     """Open a database and bring it to this version's tables.
 
     `url` is SQLAlchemy's: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME. Raises
-    StoreUnavailable when it cannot be opened, or is not there and `create` is False;
+    StoreUnavailable when it cannot be opened, has no folder to be in, or is not there and
+    `create` is False;
     StoreNewer when a newer version of the program wrote it.
     """
     from digest.store.database import Database  # noqa: PLC0415 -- see the module
@@ -78,9 +79,16 @@ def open_store(url: str, *, create: bool = True) -> Store:
     database = Database(url)
     path = database.path
     if path is not None and not path.exists():
+        if not path.parent.is_dir():
+            raise StoreUnavailable(
+                f"there is no folder {path.parent.absolute()} for the database: make it, or mend "
+                "DIGEST_DATABASE_URL"
+            )
         if not create:
-            raise StoreUnavailable(f"there is no database {path}: run `paper-digest init` here")
-        path.parent.mkdir(parents=True, exist_ok=True)
+            raise StoreUnavailable(
+                f"there is no database at {path.absolute()}: run `paper-digest ingest` or "
+                "`paper-digest subscribers add` to make it, or mend DIGEST_DATABASE_URL"
+            )
         path.touch(mode=0o600)  # it will hold people's addresses
     migrate(database)
     return Store(database)
