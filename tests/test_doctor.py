@@ -23,11 +23,14 @@ from digest.app import App, open_app, utc_now
 from digest.cli import app as command_line
 from digest.dkim import new_key
 from digest.doctor import Finding, Health, examine, ok
+from digest.doctor.listings import look_at_sources
 from digest.doctor.machine import look_at_machine
 from digest.doctor.online import look_at_pages
 from digest.doctor.relay import look_at_mailbox, look_at_relay
 from digest.doctor.signature import look_at_signature, selectors
 from digest.settings import load
+from digest.sources import Fetch, FetchState
+from digest.sources.timetable import HOURLY
 from digest.store import open_store
 from digest.store.deliveries import Prepared
 from digest.web import create_app
@@ -109,6 +112,33 @@ def test_a_clock_that_went_back_is_told(house: App) -> None:
     now = utc_now()
     house.clock = lambda: now - timedelta(days=2)
     assert among(look_at_machine(house), "clock").health is Health.FAILED
+
+
+def test_a_source_that_fails_is_told_with_its_last_good_answer(house: App) -> None:
+    now = house.clock()
+
+    def answers(state: FetchState, days_ago: int, note: str = "") -> Finding:
+        at = now - timedelta(days=days_ago)
+        fetch = Fetch("hf", "Daily Papers", at.date(), state, note=note)
+        house.store.sources.record("hf", [fetch], at, HOURLY)
+        (found,) = look_at_sources(house)
+        return found
+
+    lost = answers(FetchState.FAILED, 6, "did not answer")
+    assert lost.health is Health.FAILED
+    assert lost.seen.endswith("failed, did not answer; never a good answer")
+    well = answers(FetchState.OK, 5)
+    good = f"{now - timedelta(days=5):%Y-%m-%d %H:%M} UTC"
+    assert told(well) == (Health.OK, f"answered: Daily Papers at {good}")
+    lost = answers(FetchState.FAILED, 0, "did not answer")
+    assert lost.health is Health.FAILED
+    assert lost.seen == (
+        f"Daily Papers, list of {now.date()}: failed, did not answer; "
+        f"the last good answer came {good}"
+    )
+    assert "paper-digest sources test hf" in lost.advice
+    answers(FetchState.OK, 1)
+    assert answers(FetchState.THROTTLED, 0).health is Health.WARNING
 
 
 def test_what_waits_for_a_person_is_told(house: App) -> None:
@@ -376,7 +406,11 @@ def test_without_a_relay_or_a_public_url_it_says_so_and_nothing_failed() -> None
     assert result.exit_code == 0, result.output
     assert "warning  relay: none: mails become files in outbox" in result.stdout
     assert "warning  one-click: there is no public URL" in result.stdout
-    assert result.stdout.endswith("4 ok, 2 warnings, 0 failed\n")
+    assert (
+        "warning  sources: hf was never asked\n         Ask: `paper-digest ingest`."
+        in result.stdout
+    )
+    assert result.stdout.endswith("4 ok, 3 warnings, 0 failed\n")
 
 
 @pytest.mark.usefixtures("folder")

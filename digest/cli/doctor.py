@@ -87,6 +87,7 @@ def doctor(
 def _examinations(
     house: App, mail: Path | None, address: str, selector: str, dns: str
 ) -> list[Examination]:
+    from digest.doctor.listings import look_at_sources
     from digest.doctor.machine import look_at_machine
     from digest.doctor.online import look_at_pages
     from digest.doctor.records import look_at_records
@@ -98,6 +99,7 @@ def _examinations(
         selector = next(iter(selectors(mail, domain)), "")
     return [
         ("database", partial(look_at_machine, house)),
+        ("sources", partial(look_at_sources, house)),
         ("relay", partial(look_at_relay, house)),
         (
             "DNS",

@@ -57,7 +57,7 @@ def look_at_pages(app: App) -> list[Finding]:
     if urlsplit(public).scheme != "https":
         advice = "Put it behind https; docs/operating.md."
         found.append(
-            warning("one-click", f"{public} is not https: mails offer no one click", advice)
+            warning("public URL", f"{public} is not https: mails offer no one click", advice)
         )
     for form, (kind, body) in _FORMS.items():
         try:
