@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from outbox import settle
 
 from digest.bounces import Kind, Report
 from digest.store.deliveries import Prepared
@@ -158,3 +160,54 @@ def test_old_reports_are_forgotten_and_suppressions_are_not(store: Store) -> Non
     assert store.suppressions.forget_old(NOW + KEPT + 2 * DAY) == 2
     assert store.suppressions.returned() == []
     assert len(store.suppressions.all()) == 1
+
+
+def accepted(store: Store, to: Subscriber, key: str) -> str:
+    """The public id of a delivery that the relay took."""
+    public_id = sent(store, to, key)
+    for one in store.outbox.lease("sender", 10, NOW):
+        settle(store, one, "sender", "accepted", NOW)
+    return public_id
+
+
+def test_what_comes_back_late_counts_against_the_address_it_was_sent_to(store: Store) -> None:
+    ada = reader(store)
+    first, second = accepted(store, ada, "one"), accepted(store, ada, "two")
+    waiting = sent(store, ada, "three")
+    ada = store.subscribers.change(ada.number, lambda one: replace(one, address="ada@new.example"))
+    fourth = accepted(store, ada, "four")  # and the one that waited, to the new address
+
+    store.suppressions.take(bounce(first), NOW)
+    assert store.suppressions.take(bounce(second, at=NOW + DAY), NOW + DAY) is Taken.SUPPRESSED
+    assert set(store.suppressions.among(["Ada@example.org", "ada@new.example"])) == {
+        "Ada@example.org"
+    }
+    assert store.subscribers.by_number(ada.number).status is Status.ACTIVE
+
+    store.suppressions.take(bounce(waiting), NOW)
+    assert store.suppressions.take(bounce(fourth, at=NOW + DAY), NOW + DAY) is Taken.SUPPRESSED
+    assert store.suppressions.among(["ada@new.example"])
+    store.subscribers.remove(ada)
+    with store.database.read() as connection:
+        kept = connection.exec_driver_sql("SELECT count(*) FROM former_address").scalar()
+    assert kept == 0, "who is removed is not remembered"
+
+
+def test_a_complaint_about_an_old_address_still_ends_the_subscription(store: Store) -> None:
+    ada = reader(store)
+    public_id = accepted(store, ada, "one")
+    store.subscribers.change(ada.number, lambda one: replace(one, address="ada@new.example"))
+    assert store.suppressions.take(bounce(public_id, Kind.COMPLAINT), NOW) is Taken.SUPPRESSED
+    assert [one.address for one in store.suppressions.all()] == ["ada@example.org"]
+    assert store.subscribers.by_number(ada.number).status is Status.UNSUBSCRIBED
+
+
+def test_a_bounce_of_the_question_to_a_new_address_leaves_the_old_one_alone(store: Store) -> None:
+    ada = reader(store)
+    for key in ("one", "two"):
+        one = Prepared(ada, "move", key, b"Ada@typo.example", NOW + DAY, None, None)
+        store.deliveries.freeze([one], [], channel="smtp", domain="example.org", now=NOW)
+    first, second = (row.public_id for row in store.deliveries.history())
+    store.suppressions.take(bounce(first), NOW)
+    assert store.suppressions.take(bounce(second, at=NOW + DAY), NOW + DAY) is Taken.SUPPRESSED
+    assert [one.address for one in store.suppressions.all()] == ["ada@typo.example"]

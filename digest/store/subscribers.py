@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from digest.errors import Conflict, NotFound
 from digest.store.database import chunks
+from digest.store.moves import note_move
 from digest.store.tables import AttemptRow, DeliveryRow, SubscriberRow, SuppressionRow
 from subscribers.profile import Layout, Order, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber
@@ -107,10 +108,12 @@ class Subscribers:
         """Store everything of a subscriber anew; NotFound when it is gone."""
         where = SUBSCRIBER.c.id == subscriber.number
         with self._database.write() as connection:
-            if not connection.execute(
-                update(SUBSCRIBER).where(where).values(**_values(subscriber))
-            ).rowcount:
+            before = connection.execute(select(SUBSCRIBER.c.address_key).where(where)).scalar()
+            if before is None:
                 raise NotFound(f"{subscriber.address} is not a subscriber any more")
+            if before != address_key(subscriber.address):
+                note_move(connection, subscriber.number, before)
+            connection.execute(update(SUBSCRIBER).where(where).values(**_values(subscriber)))
 
     def change(self, number: int, how: Callable[[Subscriber], Subscriber]) -> Subscriber:
         """Read a subscriber, change it and store it, in one transaction; the result is stored.
@@ -128,6 +131,7 @@ class Subscribers:
             after = how(before)
             if address_key(after.address) != address_key(before.address):
                 _refuse_taken(connection, after)
+                note_move(connection, number, address_key(before.address))
             if after != before:
                 where = SUBSCRIBER.c.id == number
                 connection.execute(update(SUBSCRIBER).where(where).values(**_values(after)))

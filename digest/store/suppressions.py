@@ -14,6 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite
 from digest.bounces import Kind
 from digest.bounces.judging import ENOUGH, HALF_LIFE, WEIGHTS, score
 from digest.store.database import chunks
+from digest.store.moves import sent_to
 from digest.store.subscribers import SUBSCRIBER, SUPPRESSION, address_key, subscriber_of
 from digest.store.tables import DeliveryRow, ReturnRow
 
@@ -90,10 +91,7 @@ class Suppressions:
         subscription, bounces suppress the address when they are enough.
         """
         with self._database.write() as connection:
-            delivery, reader = _about(connection, report)
-            # What a mail says of its recipient is never believed: its tag names the reader.
-            named = report.address if not report.public_id else ""
-            key = address_key(reader.address if reader else named)
+            delivery, reader, key = _about(connection, report)
             if not key:
                 return Taken.UNKNOWN
             fresh = _add(
@@ -169,19 +167,26 @@ class Suppressions:
             return connection.execute(old).rowcount
 
 
-def _about(connection: Connection, report: Report) -> tuple[int | None, Row[Any] | None]:
-    """The delivery and the reader a report is about, as far as they are here."""
-    if report.public_id:
-        row = connection.execute(
-            select(DELIVERY.c.id, DELIVERY.c.subscriber).where(
-                DELIVERY.c.public_id == report.public_id
-            )
-        ).first()
-        if row is None:
-            return None, None
-        reader = select(SUBSCRIBER).where(SUBSCRIBER.c.id == row.subscriber)
-        return row.id, connection.execute(reader.with_for_update()).first()
-    return None, None
+def _about(connection: Connection, report: Report) -> tuple[int | None, Row[Any] | None, str]:
+    """The delivery, the reader and the address a report is about, as far as they are here.
+
+    What a mail says of its recipient is never believed: its tag names the delivery. The address
+    is the one that was written to, also where the reader has another by now.
+    """
+    if not report.public_id:
+        return None, None, address_key(report.address)
+    sent = connection.execute(
+        select(DELIVERY.c.id, DELIVERY.c.subscriber, DELIVERY.c.kind, DELIVERY.c.selection).where(
+            DELIVERY.c.public_id == report.public_id
+        )
+    ).first()
+    if sent is None:
+        return None, None, ""
+    whose = select(SUBSCRIBER).where(SUBSCRIBER.c.id == sent.subscriber)
+    reader = connection.execute(whose.with_for_update()).first()
+    if reader is None:
+        return sent.id, None, ""
+    return sent.id, reader, sent_to(connection, sent) or reader.address_key
 
 
 def _follow(
