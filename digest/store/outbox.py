@@ -325,9 +325,10 @@ def _sorted_out(
 def _cancel(connection: Connection, stopped: Sequence[tuple[int, str]], now: datetime) -> None:
     if not stopped:
         return
+    waits = or_(*(DELIVERY.c.state == state for state in TO_SEND))  # no IN (...) for many rows
     change = (
         update(DELIVERY)
-        .where((DELIVERY.c.id == bindparam("number")) & DELIVERY.c.state.in_(TO_SEND))
+        .where((DELIVERY.c.id == bindparam("number")) & waits)
         .values(state="cancelled", settled_at=now, text=bindparam("why"))
     )
     connection.execute(change, [{"number": number, "why": why} for number, why in stopped])
