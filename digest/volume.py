@@ -151,10 +151,19 @@ class _Found:
 
 
 class Recent:
-    """The papers announced in the last days, indexed: made once, asked any number of times."""
+    """The papers announced in the last days, indexed: made once, asked any number of times.
+
+    What `like` has indexed is taken over from it, so that a few new papers cost little.
+    """
 
     def __init__(
-        self, papers: Sequence[Paper], *, today: date, now: datetime, days: int = DAYS
+        self,
+        papers: Sequence[Paper],
+        *,
+        today: date,
+        now: datetime,
+        days: int = DAYS,
+        like: Recent | None = None,
     ) -> None:
         earliest = today - timedelta(days=days - 1)
         dated = [(paper, day) for paper in papers if (day := day_of(paper)) is not None]
@@ -165,7 +174,7 @@ class Recent:
         self.span = tuple(first + timedelta(days=n) for n in range((today - first).days + 1))
         self._days = np.array([(day - first).days for _, day in dated], dtype=np.int64)
         self.weekdays = max(1, sum(day.weekday() < _SATURDAY for day in self.span))
-        self.engine = Engine(self.papers, now=now)
+        self.engine: Engine = Engine(self.papers, now=now, like=like.engine if like else None)
         self.vocabulary = Vocabulary(self.papers, self.engine.index)
 
     def asked(self, stored: Sequence[str]) -> list[_Found]:

@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import socket
+import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from digest.store.glance import Idle
 
 _log = logging.getLogger(__name__)
+QUICK_TURNS: Final = 0.001
+"""Seconds a thread has the interpreter while others want it: no page waits for the index."""
 
 
 def ingest(
@@ -108,9 +111,12 @@ def serve(
     with open_app(settings(**changes)) as house:
         log_to_stderr()
         listening = listen(house.settings.host, house.settings.port)
+        web = create_app(house)
+        web.state.months.begin()
+        sys.setswitchinterval(QUICK_TURNS)
         server = uvicorn.Server(
             uvicorn.Config(
-                create_app(house),
+                web,
                 log_config=None,
                 access_log=False,  # an address of a page is a key to it
                 server_header=False,

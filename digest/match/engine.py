@@ -65,12 +65,17 @@ class Answer:
 
 
 class Engine:
-    """Papers at hand, ready to answer profiles; papers are scanned once, when it is made."""
+    """Papers at hand, ready to answer profiles; papers are scanned once, when it is made.
 
-    def __init__(self, papers: Sequence[Paper], *, now: datetime) -> None:
+    What `like`, an engine of nearly the same papers, has scanned is not scanned again.
+    """
+
+    def __init__(
+        self, papers: Sequence[Paper], *, now: datetime, like: Engine | None = None
+    ) -> None:
         self.papers = papers
         self.now = now
-        self.index = Index(papers)
+        self.index: Index = Index(papers, like.index if like else None)
         self.size = len(papers)
         trends = [trend(paper, now) for paper in papers]
         self.trend_points = [trend_points(paper, now) for paper in papers]

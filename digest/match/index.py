@@ -50,13 +50,17 @@ _MOST_READINGS: Final = 4_000
 
 
 class Index:
-    """Papers, ready to be asked for atoms. N papers; rows are atoms, columns papers."""
+    """Papers, ready to be asked for atoms. N papers; rows are atoms, columns papers.
 
-    def __init__(self, papers: Sequence[Paper]) -> None:
+    Texts that `like` has scanned are not scanned again.
+    """
+
+    def __init__(self, papers: Sequence[Paper], like: Index | None = None) -> None:
         self.papers = papers
         self.size = len(papers)
-        self.scan = Scan(
-            [text for paper in papers for text in (paper.title, paper.abstract or paper.summary)]
+        self.scan: Scan = Scan(
+            [text for paper in papers for text in (paper.title, paper.abstract or paper.summary)],
+            like.scan if like else None,
         )
         self._readings: dict[int, Reading] = {}
         self._kept: dict[str, tuple[list[int], list[int]]] = {}
@@ -84,7 +88,9 @@ class Index:
     def vocabulary(self) -> dict[str, int]:
         """Every folded word of the texts, and how often it stands there."""
         times = np.diff(self.scan.first)
-        return {word: int(times[kinds].sum()) for word, kinds in self.scan.folded.items() if word}
+        folded = self.scan.folded.items()
+        counted = ((word, int(times[kinds].sum())) for word, kinds in folded if word)
+        return {word: count for word, count in counted if count}
 
     def spelled(self, word: str) -> str:
         """A folded word of the texts, as it is mostly written there."""

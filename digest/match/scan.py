@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -55,16 +55,24 @@ class Scan:
     """Texts as one stream: `stream` holds kinds, `text_of` says for each place whose it is.
 
     Text n begins in it at ends[n], and its separator stands before ends[n + 1].
-    Kind k stands at places[first[k] : first[k + 1]]; there are `kinds` of them.
+    Kind k stands at places[first[k] : first[k + 1]]; there are `kinds` of them. Texts that `like`
+    has are not scanned again; its words keep their numbers, also those that stand nowhere now.
     """
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], like: Scan | None = None) -> None:
         self._texts = texts
-        self.kinds_in = kinds = _Kinds()
+        self.kinds_in: _Kinds = like.kinds_in if like else _Kinds()
+        kinds = self.kinds_in
+        held = like.held() if like else {}
         stream: list[int] = []
         ends = [0]
         for text in texts:
-            stream.extend(chain.from_iterable(map(kinds.__getitem__, scanner(text).findall(text))))
+            known = held.get(text)
+            if known is None:
+                pieces = scanner(text).findall(text)
+                stream.extend(chain.from_iterable(map(kinds.__getitem__, pieces)))
+            else:
+                stream.extend(known.tolist())
             stream.append(_SEPARATOR)
             ends.append(len(stream))
         self.stream = np.array(stream, dtype=np.int32)
@@ -76,6 +84,11 @@ class Scan:
         self.places = np.argsort(self.stream, kind="stable").astype(np.int32)
         counts = np.bincount(self.stream, minlength=self.kinds)
         self.first = np.concatenate([[0], np.cumsum(counts)])
+
+    def held(self) -> dict[str, npt.NDArray[np.int32]]:
+        """The words of each text, as kinds."""
+        spans = zip(self._texts, pairwise(self.ends), strict=True)
+        return {text: self.stream[start : end - 1] for text, (start, end) in spans}
 
     def text(self, number: int) -> Text:
         """One of the texts, for the literal reader."""

@@ -62,7 +62,7 @@ def create_app(app: App) -> FastAPI:
     )
     web = bare_app(pages)
     months, desk = Months(app), Desk(app)
-    web.state.desk = desk
+    web.state.desk, web.state.months = desk, months
     web.include_router(front_routes(Front(app, pages, months, desk, Limits(ANSWERS))))
     web.include_router(link_routes(app, pages, desk))
     web.include_router(api_routes(app, desk))

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from subscribers.synonyms import Thesaurus
 
 SAMPLE: Final = 5
+_LATE: Final = (
+    "One moment",
+    "The papers of the last thirty days are being read. It takes some seconds, once.",
+)
 COLUMN: Final = 16.0
 """Width of a day in the chart, whose box is 480 by 56."""
 
@@ -74,7 +78,7 @@ class Answer:
     """Everything the page says about a keyword text.
 
     `bars`, `bar_width` wide, is empty where there is nothing to draw. `good_text` is the text
-    without its mistakes.
+    without its mistakes. `is_late`: the papers are not at hand yet, so ask again.
     """
 
     volume: str
@@ -87,6 +91,7 @@ class Answer:
     mistakes: tuple[Mistake, ...] = ()
     good_text: str = ""
     bar_width: float = round(COLUMN * 0.8, 1)
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +113,14 @@ class Sample:
     nothing: str
 
 
-def answer(profile: Profile, recent: Recent, names: Thesaurus | None = None) -> Answer:
+def answer(profile: Profile, recent: Recent | None, names: Thesaurus | None = None) -> Answer:
     """What a profile brings; its wrong lines are left out and named.
 
-    `names` are the synonyms to offer.
+    `names` are the synonyms to offer, `recent` is None while these papers are still being read.
     """
     good, wrong = without_mistakes(profile.text)[0], mistakes(profile.text)
+    if recent is None:
+        return Answer(*_LATE, mistakes=wrong, good_text=good, is_late=True)
     found = volume(profile, recent, names)
     if found.is_top_ten:
         if wrong:
@@ -168,6 +175,9 @@ def sample(good_text: str, newest: Newest, now: datetime) -> Sample:
         tuple(card_of(card) for card in cards[:SAMPLE]),
         f"Nothing: none of the {size:,} papers of that day matched, so no mail would have come.",
     )
+
+
+LATE_SAMPLE: Final = Sample("The next mail", (), "It is here as soon as the papers are read.")
 
 
 def card_of(card: Card) -> SampleCard:

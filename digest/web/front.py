@@ -11,7 +11,7 @@ from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annot
 from starlette.responses import HTMLResponse  # noqa: TC002 -- the same
 
 from digest.web import preferences
-from digest.web.answer import answer, sample
+from digest.web.answer import LATE_SAMPLE, answer, sample
 from digest.web.limits import network_of
 from digest.web.pages import Form, form, typed
 from digest.web.signup import Asked, Refusal, read
@@ -45,8 +45,10 @@ class Front:
 
     def answered(self, query: str) -> dict[str, Any]:
         """What a template wants to know of a keyword text."""
-        month = self.months.current()
-        found, shown = month.kept(query, lambda: self._answered(query, month))
+        if month := self.months.ready():
+            found, shown = month.kept(query, lambda: self._answered(query, month))
+        else:
+            found, shown = answer(Profile(query), None), LATE_SAMPLE
         return {
             "query": query,
             "answer": found,
@@ -75,7 +77,7 @@ class Front:
             stamp=desk.stamps.give(app.clock()),
             longest=MAX_ADDRESS,
             contact=app.settings.contact,
-            run_by=_run_by(app, self.months.current().labels),
+            run_by=_run_by(app, month.labels if (month := self.months.ready()) else ()),
         )
 
     def busy(self, request: Request) -> HTMLResponse | None:
@@ -109,7 +111,8 @@ def front_routes(front: Front) -> APIRouter:
         if number.isdecimal() and int(number) < preferences.MAX_PROFILES:
             own = request.query_params.get("synonyms", "")[: preferences.MAX_QUERY].splitlines()
             names = front.app.thesaurus(own)
-            found = answer(Profile(text), front.months.current().recent, names)
+            month = front.months.ready()
+            found = answer(Profile(text), month.recent if month else None, names)
             return front.pages.page("interest.html", answer=found, field=int(number))
         return front.pages.page("answering.html", **front.answered(text), field=0)
 

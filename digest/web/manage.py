@@ -63,9 +63,11 @@ def manage_routes(app: App, pages: Pages, months: Months) -> APIRouter:
             reader, tuple(preferences.mistakes(profile.text) for profile in reader.profiles), ()
         )
         profiles = edited.reader.profiles
-        recent = months.current().recent if shown.is_answered else None
-        names = app.thesaurus(edited.reader.synonyms)
-        answers = [answer(profile, recent, names) if recent else None for profile in profiles]
+        month, names = months.ready(), app.thesaurus(edited.reader.synonyms)
+        recent = month.recent if month else None
+        answers = [
+            answer(profile, recent, names) if shown.is_answered else None for profile in profiles
+        ]
         return pages.page(
             "manage.html",
             private=True,

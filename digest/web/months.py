@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from dataclasses import dataclass, field
@@ -54,13 +55,15 @@ class Month:
 
 LOOK_AGAIN: Final = timedelta(seconds=60)
 MOST_ANSWERS: Final = 256
+NAME: Final = "months"
+"""Of the threads that read papers."""
 
 
 class Months:
     """The last thirty days (UTC) of an installation, safe to ask from several threads.
 
-    The first one who asks waits for the index; from then on it is made anew beside the answers,
-    so nobody waits again.
+    The first one who asks waits for the index, unless `begin` was told to make it. From then on
+    it is made anew beside the answers, out of what it has, so nobody waits again.
     """
 
     def __init__(self, app: App) -> None:
@@ -68,6 +71,18 @@ class Months:
         self._lock = threading.Lock()
         self._made: tuple[Month, tuple[str, date]] | None = None
         self._looked: datetime | None = None
+        self._beginning: threading.Thread | None = None
+
+    def begin(self) -> threading.Thread:
+        """Make the first index in a thread of its own; until it is there, `ready` is None."""
+        self._beginning = threading.Thread(target=self._begin, name=NAME, daemon=True)
+        self._beginning.start()
+        return self._beginning
+
+    def ready(self) -> Month | None:
+        """The newest index there is, or None while the first one is being made by `begin`."""
+        begun = self._beginning
+        return None if self._made is None and begun and begun.is_alive() else self.current()
 
     def current(self) -> Month:
         """The newest index there is; at most a minute and one making behind the database."""
@@ -76,17 +91,30 @@ class Months:
             if self._made is None:
                 self._made = self._make(now)
             elif self._looked is None or not timedelta() <= now - self._looked < LOOK_AGAIN:
-                threading.Thread(target=self._remake, args=[now], daemon=True).start()
+                remaking = threading.Thread(target=self._remake, args=[now], name=NAME, daemon=True)
+                remaking.start()
             else:
                 return self._made[0]
             self._looked = now
             return self._made[0]
 
+    def _begin(self) -> None:
+        try:
+            self.current()
+        except PaperDigestError as error:
+            _log.error("live answer has no papers yet: %s", error)
+
     def _make(self, now: datetime) -> tuple[Month, tuple[str, date]]:
         store, today = self._app.store, now.date()
         state = store.archive.revision(), today
         papers = store.papers.between(today - timedelta(days=DAYS - 1), today + timedelta(days=1))
-        return Month.of(Recent(papers, today=today, now=now)), state
+        # Once a day from nothing, to forget the words of papers that are out of sight.
+        known = self._made[0].recent if self._made and self._made[1][1] == today else None
+        month = Month.of(Recent(papers, today=today, now=now, like=known))
+        # The collector would look through these papers again and again, and stop every page.
+        gc.collect(1)
+        gc.freeze()
+        return month, state
 
     def _remake(self, now: datetime) -> None:
         try:

@@ -20,6 +20,7 @@
       // The live region itself stays, so that one change is one announcement.
       const old = document.getElementById("answer");
       const fresh = page.getElementById("answer");
+      if ("late" in fresh.dataset) setTimeout(show, 2000);
       old.className = fresh.className;
       old.replaceChildren(...fresh.childNodes);
       for (const id of ["mistakes", "sample"]) document.getElementById(id).replaceWith(page.getElementById(id));
@@ -32,6 +33,9 @@
       clearTimeout(late);
     }
   }
+
+  // Right after a start the papers are still being read.
+  if ("late" in document.getElementById("answer").dataset) setTimeout(show, 2000);
 
   function ask() { clearTimeout(timer); show(); }
   field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(show, 250); });
