@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from test_web_archive import FRIDAY, NOW, House, opened, paper
+from loopback import serving
+from test_web_archive import BASE, FRIDAY, NOW, House, opened, paper
 
 from digest.match.engine import Engine
 from digest.volume import Recent, volume
+from digest.web import create_app
 from digest.web.months import LOOK_AGAIN, NAME, Months
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
-
-    from digest.papers import Paper
 
 LATE = "are being read"
 
@@ -30,39 +31,28 @@ def house(tmp_path: Path) -> Iterator[House]:
         yield house
 
 
-def test_pages_answer_with_a_word_while_the_papers_are_being_read(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    months = Months(house.app)
+def test_pages_answer_with_a_word_while_the_papers_are_being_read(house: House) -> None:
     may_read = threading.Event()
-    between = house.app.store.papers.between
 
-    def slow(first: date, last: date) -> list[Paper]:
-        may_read.wait(60)
-        return between(first, last)
+    def clock() -> datetime:
+        """Whoever reads the papers asks the time first, and is held up there."""
+        if threading.current_thread().name == NAME:
+            may_read.wait(60)
+        return NOW
 
-    monkeypatch.setattr(house.app.store.papers, "between", slow)
-    begun = months.begin()
-    assert months.ready() is None
-    may_read.set()
-    begun.join()
-    month = months.ready()
-    assert month is not None
-    assert [one.title for one in month.recent.papers] == ["Agents at Work"]
-
-
-def test_the_front_page_says_so_and_takes_sign_ups_meanwhile(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Months, "ready", lambda _: None)
-    page = house.page("/?q=agents%0A%22broken")
-    assert LATE in page
-    assert "data-late" in page
-    assert "Subscribe" in page
-    assert 'class="problem"' in page
-    assert LATE in house.page("/answer?q=agents&field=2")
-    monkeypatch.undo()
-    assert LATE not in house.page("/?q=agents")
+    web = create_app(replace(house.app, clock=clock))
+    reading = web.state.months.begin()
+    with serving(web) as site:
+        page = site.get(f"{BASE}/?q=agents%0A%22broken").text
+        assert LATE in page
+        assert "data-late" in page
+        assert "Subscribe" in page
+        assert 'class="problem"' in page, "mistakes are told all the same"
+        assert LATE in site.get(f"{BASE}/answer?q=agents&field=2").text
+        may_read.set()
+        reading.join()
+        assert "at Work" in site.get(f"{BASE}/?q=agents").text
+        assert LATE not in site.get(f"{BASE}/answer?q=agents&field=2").text
 
 
 def test_what_is_taken_over_answers_as_what_is_read_anew() -> None:
