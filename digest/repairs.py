@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import islice
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Final
 
@@ -29,8 +30,15 @@ _SHORTEST: Final = 4
 """Letters a word needs before another is taken for what was meant."""
 _LONG: Final = 7
 """Letters from which two slips in one word are thought possible."""
-_SIMILAR: Final = 0.75
+_LONGEST: Final = 32
+"""Letters from which a word is not one that somebody mistyped."""
+_SLIPS: Final = 2
 _MOST: Final = 3
+_MOST_COMPARED: Final = 400
+_MOST_MENDED: Final = 8
+"""Terms of a line that are mended; nobody mistypes more."""
+_MOST_ASKED: Final = 24
+"""Terms of a line that are looked at for slips."""
 
 
 class Vocabulary:
@@ -71,18 +79,22 @@ class Vocabulary:
         return found
 
     @cached_property
-    def _by_length(self) -> dict[tuple[str, int], list[str]]:
-        """The words by first letter and length."""
-        found: dict[tuple[str, int], list[str]] = {}
-        for word in self.words:
-            if len(word) >= _SHORTEST:
-                found.setdefault((word[0], len(word)), []).append(word)
+    def _by_letter(self) -> dict[str, list[str]]:
+        """The words by their first letter, the commonest first."""
+        found: dict[str, list[str]] = {}
+        for word in sorted(self.words, key=lambda one: (-self.words[one], one)):
+            if _SHORTEST <= len(word) <= _LONGEST:
+                found.setdefault(word[0], []).append(word)
         return found
 
     def like(self, word: str, known: Mapping[str, int] | None = None) -> list[str]:
-        """The known words one slip away, the commonest first; else, of a long word, two slips."""
+        """The known words one slip away, the commonest first; else, of a long word, two slips.
+
+        Two slips are looked for among the commonest words that could be meant: however alike
+        the words of some papers are, an answer waits for a few hundred comparisons at most.
+        """
         counts = self.words if known is None else known
-        if len(word) < _SHORTEST or not word.isalpha():
+        if not _SHORTEST <= len(word) <= _LONGEST or not word.isalpha():
             return []
         near = sorted(
             {one for one in _one_slip(word) if one in counts and len(one) >= _SHORTEST - 1}
@@ -91,14 +103,15 @@ class Vocabulary:
         )
         if near or len(word) < _LONG or known is not None:
             return near[:_MOST]
-        letters = set(word)
-        far = [
+        letters, size = set(word), len(word)
+        could_be = (
             one
-            for length in range(len(word) - 2, len(word) + 3)
-            for one in self._by_length.get((word[0], length), ())
-            if len(letters.symmetric_difference(one)) <= _SHORTEST and _slips(word, one) <= 2  # noqa: PLR2004 -- two slips
-        ]
-        return sorted(far, key=lambda one: (-counts[one], one))[:_MOST]
+            for one in self._by_letter.get(word[0], ())
+            if abs(len(one) - size) <= _SLIPS
+            and len(letters.symmetric_difference(one)) <= 2 * _SLIPS
+        )
+        compared = islice(could_be, _MOST_COMPARED)
+        return list(islice((one for one in compared if slips(word, one) <= _SLIPS), _MOST))
 
     @cached_property
     def categories(self) -> list[str]:
@@ -119,7 +132,9 @@ class Vocabulary:
 def nearer(line: Line, vocabulary: Vocabulary) -> tuple[list[str], list[str]]:
     """What a line that brings nothing may have meant: slips mended, and the line less one part."""
     alike: dict[Term, list[Term]] = {}
-    for leaf in wanted(line.tree):
+    for leaf in islice(wanted(line.tree), _MOST_ASKED):
+        if len(alike) == _MOST_MENDED:
+            break
         if isinstance(leaf, Term) and (others := list(_alike(leaf, vocabulary))):
             alike[leaf] = others
     mended = line.tree
@@ -266,14 +281,23 @@ def _one_slip(word: str) -> Iterator[str]:
             yield head + tail[1] + tail[0] + tail[2:]
 
 
-def _slips(one: str, other: str) -> int:
-    """How many letters more, less, other or swapped with their neighbour part two words."""
+def slips(one: str, other: str) -> int:
+    """How many letters more, less, other or swapped with their neighbour part two words.
+
+    Where these are more than two, some number above two.
+    """
+    many = _SLIPS + 1
     before: list[int] = []
-    row = list(range(len(other) + 1))
+    row = [min(m, many) for m in range(len(other) + 1)]
     for n, letter in enumerate(one, start=1):
-        older, before, row = before, row, [n] + [0] * len(other)
-        for m, facing in enumerate(other, start=1):
+        older, before, row = before, row, [many] * (len(other) + 1)
+        row[0] = min(n, many)
+        # Further from the diagonal there are more than two letters more or less.
+        for m in range(max(1, n - _SLIPS), min(len(other), n + _SLIPS) + 1):
+            facing = other[m - 1]
             row[m] = min(row[m - 1] + 1, before[m] + 1, before[m - 1] + (letter != facing))
             if n > 1 and m > 1 and letter == other[m - 2] and one[n - 2] == facing:
                 row[m] = min(row[m], older[m - 2] + 1)
+        if min(row) >= many:
+            return many
     return row[-1]

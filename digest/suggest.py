@@ -1,7 +1,9 @@
 """Suggestions: the terms that set some papers apart from all others, each with its volume. Pure.
 
-A term is one to three words side by side. Its worth is the share of the given papers that have
-it, times the logarithm of how much more often they have it than the papers of the last days.
+A term is one to three words side by side. Its worth is how much the given papers make of it
+(titles and repetition count), times the logarithm of how much more often they have it than the
+papers of the last days, and more for a term of several words. What one paper alone says is no
+term of its field.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from digest.match.stored import store
@@ -21,7 +23,7 @@ from subscribers.tree import Term, patterns_of
 from subscribers.words import fold, is_acronym
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from digest.papers import Paper
     from digest.volume import Recent
@@ -30,39 +32,49 @@ if TYPE_CHECKING:
 MOST: Final = 12
 _LONGEST: Final = 3
 _ASKED: Final = 400
-"""Terms, those in most of the given papers, that are held against the others."""
+"""Terms, those the given papers make most of, that are held against the others."""
 _SHORTEST: Final = 3
 _SAID_ENOUGH: Final = 2
-_NO_MORE: Final = 0.8
-"""A shorter term is left out where a longer one has so much of its papers."""
+_NO_MORE: Final = 0.7
+"""A shorter term is left out where it stands in one longer term so much of its times."""
+_FEW_PAPERS: Final = 50
+_LARGE_SHARE: Final = 0.2
+"""What so large a share of all papers has sets nothing apart."""
+_LEAST_WORTH: Final = 0.12
+"""Of the best term's: what is worth less fills a list and nothing else."""
 _JOINING: Final = frozenset({"of", "to", "in", "for"})
 """Small words inside a term: chain of thought, text to image."""
 _JOINTS: Final = frozenset(" -\u2010\u2011\u2012\u2013")
 _OF_ABSTRACTS: Final = """
-    ability able abstract accuracy achieve across address aim all allow also although among
-    analysis analyze any approach are available based baseline be because been benchmark best
-    better between both can capability case challenge challenging code common compare compared
-    comprehensive consider consistent consistently contribution could current data dataset
-    demonstrate demonstrated design despite develop different directly do due during each
-    effective effectively effectiveness efficient eight enable end enhance evaluate evaluation
-    even existing experiment experimental explore extensive few field find finding five fewer
-    first focus following four framework from fundamental further general generate given good
-    great has have help here high higher how however idea identify impact important improve
-    improved improvement improving include including increase input insight instead introduce
-    investigate issue its key known large larger lead leading leverage leveraging like limited
-    limitation low lower main make many may mean method methodology model more most much
-    multiple namely need new no novel number observe obtain often one only open order other our
-    output outperform over overall paper particular perform performance period popular possible
-    potential practical present previous previously prior problem process proposed propose
-    provide provided public publicly range rate real recent recently reduce related release
-    require research result resulting reveal robust same scale second set seven several should
-    show shown significant significantly simple simply since single six small so solution some
-    specifically specific standard state still strategy strong study such suggest superior
-    support system task technique ten than that their them then there these they this those
-    three through thus time together too toward training two type typically under understand
-    understanding unlike up us use used user using various very via was way we well were what
-    when where whether which while who whose wide widely will within work world would yet yield
-    you your
+    ability able abstract accuracy achieve across adaptive address adopt adopting aim all allow
+    also although among analysis analyze any applied apply approach are assume assumed
+    assumption attempt available based baseline be because been behavior benchmark best better
+    between both can capability case certain challenge challenging change code common compare
+    compared complete comprehensive concept concrete consider consistent consistently content
+    contribution could cover create current data dataset demonstrate demonstrated depth design
+    despite develop difference different directly do due during each effective effectively
+    effectiveness efficient eight enable encourage end enhance erroneous evaluate evaluation
+    even existing experiment experimental exploit explore extensive extra few fewer field find
+    finding first five focus following four framework from full fully fundamental further
+    general generate given good great guide guided hard harder hardest has have help here high
+    higher how however idea identify impact implementation important improve improved
+    improvement improving include including increase input insight instead integration introduce
+    investigate issue its key knowledge known large larger lead leading learn leverage
+    leveraging like limitation limited low lower main make many may mean method methodology
+    model more most much multiple namely near need new no non novel number observe obtain often
+    once one only open optimal order other our outperform output over overall page pair paper
+    particular perform performance period popular possible potential practical practice pre
+    present previous previously prior problem process project propose proposed provide provided
+    public publicly quality range rate real recent recently reduce related release rely remain
+    request require required research respond response result resulting reveal robust same
+    sample scale second self set setting seven several shift should show shown signal
+    significant significantly simple simply since single six small so soft solution some
+    specific specifically standard state step still strategy strong study sub suboptimal such
+    suffer suggest superior support system task technique ten than that their them then there
+    these they this those three through thus time together too total toward training trick tune
+    tuning two type typically under understand understanding unlike up us use used useful
+    usefulness user using utility various very via was way we well were what when where whether
+    which while who whose wide widely will within work world would yet yield you your
 """
 _SAYS_NOTHING: Final = STOP_WORDS | frozenset(_OF_ABSTRACTS.split())
 
@@ -76,34 +88,81 @@ class Suggestion:
     brings: Volume
 
 
+@dataclass(slots=True)
+class _Candidate:
+    """A term of the given papers: how often it stands in each (title, abstract), how written."""
+
+    spelled: Counter[str] = field(default_factory=Counter)
+    times: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def stands(self, place: int, written: str, *, in_title: bool) -> None:
+        title, abstract = self.times.get(place, (0, 0))
+        self.times[place] = title + in_title, abstract + (not in_title)
+        self.spelled[_in_lower_case(written)] += 1
+
+    @property
+    def total(self) -> int:
+        """How often it stands in all of them."""
+        return self.spelled.total()
+
+    @property
+    def is_said(self) -> bool:
+        """Whether somebody said it more than in passing: in a title, twice, or in two papers."""
+        return self.total > 1 or any(title for title, _ in self.times.values())
+
+    @property
+    def strength(self) -> float:
+        """The sum over the papers: more for a title, and less for each further time."""
+        return sum((title > 0) + 1 + math.log(title + body) for title, body in self.times.values())
+
+
 def suggest(given: Sequence[Paper], recent: Recent, *, most: int = MOST) -> tuple[Suggestion, ...]:
     """The terms that set the given papers apart, best first; none where nothing does."""
-    having: Counter[tuple[str, ...]] = Counter()
-    spelled: dict[tuple[str, ...], Counter[str]] = {}
-    for paper in given:
-        found = dict(_terms(paper.title)) | dict(_terms(paper.abstract or paper.summary))
-        having.update(found.keys())
-        for words, written in found.items():
-            spelled.setdefault(words, Counter())[_in_lower_case(written)] += 1
+    found = _candidates(given)
     least = 1 if len(given) < _SHORTEST else 2
-    asked = [words for words, count in _commonest(having) if count >= least][:_ASKED]
-    terms = {words: _term(spelled[words]) for words in asked}
-    lines = {words: write(term) for words, term in terms.items()}
+    said = {words: one for words, one in found.items() if len(one.times) >= least and one.is_said}
+    asked = sorted(said, key=lambda words: (-said[words].strength, -len(words), words))[:_ASKED]
+    lines = {words: write(_term(said[words].spelled)) for words in asked}
     counts = recent.asked([store(Profile(text)) for text in lines.values()]) if lines else []
-    elsewhere = dict(zip(lines, (len(each.places) for each in counts), strict=True))
-    size = len(recent.papers)
+    usual = dict(zip(lines, (len(each.places) for each in counts), strict=True))
+    size, known = len(recent.papers), {paper.number for paper in recent.papers}
+
+    def is_term(words: tuple[str, ...]) -> bool:
+        """Whether it is one of the field: somebody else says it, and not everybody."""
+        if size < _FEW_PAPERS:
+            return True
+        own = [place for place in said[words].times if given[place].number in known]
+        return usual[words] <= _LARGE_SHARE * size and (
+            len(said[words].times) > 1 or usual[words] > len(own)
+        )
 
     def worth(words: tuple[str, ...]) -> float:
-        share = having[words] / len(given)
-        usual = (elsewhere[words] + 1) / (size + 2)
-        return share * math.log(share / usual) * (1 + len(words) / 4)
+        share = len(said[words].times) / len(given)
+        apart = math.log(share * (size + 2) / (usual[words] + 1))
+        return said[words].strength / len(given) * apart * (1 + (len(words) - 1) / 2)
 
-    kept = [words for words in asked if not _is_within(words, asked, having)]
-    best = sorted(kept, key=lambda words: (-worth(words), words))
-    chosen = _varied([words for words in best if worth(words) > 0])[:most]
-    return tuple(
-        Suggestion(lines[words], having[words], volume(lines[words], recent)) for words in chosen
+    kept = [words for words in asked if is_term(words) and not _is_within(words, asked, said)]
+    worths = {words: worth(words) for words in kept}
+    least_worth = _LEAST_WORTH * max(worths.values(), default=0)
+    best = sorted(
+        (words for words in kept if worths[words] > 0 and worths[words] >= least_worth),
+        key=lambda words: (-worths[words], words),
     )
+    chosen = _varied(best)[:most]
+    return tuple(
+        Suggestion(lines[words], len(said[words].times), volume(lines[words], recent))
+        for words in chosen
+    )
+
+
+def _candidates(given: Sequence[Paper]) -> dict[tuple[str, ...], _Candidate]:
+    """Every stretch of words of the given papers that may be a term."""
+    found: dict[tuple[str, ...], _Candidate] = {}
+    for place, paper in enumerate(given):
+        for text, in_title in ((paper.title, True), (paper.abstract or paper.summary, False)):
+            for words, written in _terms(text):
+                found.setdefault(words, _Candidate()).stands(place, written, in_title=in_title)
+    return found
 
 
 def _varied(best: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -117,19 +176,16 @@ def _varied(best: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return kept
 
 
-def _commonest(having: Counter[tuple[str, ...]]) -> list[tuple[tuple[str, ...], int]]:
-    """In most papers first; of equals the longer, then in the order of the alphabet."""
-    return sorted(having.items(), key=lambda one: (-one[1], -len(one[0]), one[0]))
-
-
 def _is_within(
-    words: tuple[str, ...], asked: Sequence[tuple[str, ...]], having: Counter[tuple[str, ...]]
+    words: tuple[str, ...],
+    asked: Sequence[tuple[str, ...]],
+    said: Mapping[tuple[str, ...], _Candidate],
 ) -> bool:
-    """Whether a longer term says the same of nearly the same papers."""
+    """Whether it nearly always stands in one longer term."""
     size = len(words)
     return any(
         len(longer) > size
-        and having[longer] >= _NO_MORE * having[words]
+        and said[longer].total >= _NO_MORE * said[words].total
         and any(longer[at : at + size] == words for at in range(len(longer) - size + 1))
         for longer in asked
     )
@@ -174,7 +230,7 @@ def _says_something(word: str) -> bool:
     is_adverb = word.endswith("ly") and len(word) > _SHORTEST + len("ly")
     return (
         len(word) >= _SHORTEST
-        and not word.isdecimal()
+        and sum(map(str.isdecimal, word)) < _SHORTEST
         and not is_adverb
         and word not in _SAYS_NOTHING
     )

@@ -193,14 +193,26 @@ def test_equal_scores_stand_in_the_same_order_every_time() -> None:
         assert answered(papers, stored, 20) == first
 
 
-def test_what_a_match_says_of_itself_is_what_is_found_one_by_one() -> None:
-    profiles = audience()[:20]
+@pytest.mark.parametrize("top", [15, None])
+def test_what_a_match_says_of_itself_is_what_is_found_one_by_one(top: int | None) -> None:
+    profiles = audience()
     said = [
         [as_literal(each) for each in matched[:15]]
-        for matched in Engine(shelf(), now=NOW).match(profiles)
+        for matched in Engine(shelf(), now=NOW).match(profiles, top=top)
     ]
     expected = rank_one_by_one(shelf(), profiles, now=NOW)
     assert said == [matched[:15] for matched in expected]
+
+
+@pytest.mark.parametrize("top", [5, None])
+def test_readers_who_typed_the_same_words_otherwise_are_told_in_their_own(top: int | None) -> None:
+    texts = ["Sparse Routing", "sparse routing", "SPARSE, ROUTING LANGUAGE", "routing\nSparse"]
+    engine = Engine(shelf(), now=NOW)
+    for _ in range(2):
+        found = list(engine.match([Profile(text) for text in texts], top=top))
+        for text, matched in zip(texts, found, strict=True):
+            (alone,) = rank_one_by_one(shelf(), [Profile(text)], now=NOW)
+            assert [as_literal(each) for each in matched] == alone[:top]
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,39 @@ def test_terms_of_real_papers_are_what_their_topic_is_called() -> None:
         assert f'"{topic}"' in found[:2]
 
 
+def test_two_papers_are_enough_for_the_names_of_their_topic() -> None:
+    needs(CORPUS.is_dir(), "real listings, which are no part of the project")
+    every = {
+        one["title"]: one
+        for path in sorted(CORPUS.glob("listing-*.json"))
+        for one in json.loads(path.read_text(encoding="utf-8"))["papers"]
+    }
+    shelf = [paper(n, one["title"], one["abstract"]) for n, one in enumerate(every.values(), 1)]
+    by_title = {one.title: one for one in shelf}
+    liked = [
+        by_title["SlimFlow: Training Smaller One-Step Diffusion Models with Rectified Flow"],
+        by_title[
+            "Finding Dori: Memorization in Text-to-Image Diffusion Models "
+            "Is Less Local Than Assumed"
+        ],
+    ]
+    found = suggest(liked, recent(shelf))
+    names = [one.text for one in found]
+    assert {'"rectified flow"', "text-to-image", "memorization"} <= set(names[:6])
+    assert not {"image", "models", "training", "assumed", "step"} & set(names)
+    # Each is said by others too, and by no large share of all.
+    assert all(1 < one.brings.total <= len(shelf) / 5 for one in found)
+
+
+def test_what_one_paper_alone_says_is_offered_only_while_there_are_few() -> None:
+    liked = [paper(1, "Quokka routing of frobnicated lattices"), paper(2, "Lattices and quokkas")]
+    others = [paper(n, f"Sparse lattices of kind {n}") for n in range(10, 19)]
+    assert '"frobnicated lattices"' in texts(liked, others)
+    many = [paper(n, f"Sparse things of kind {n}") for n in range(10, 99)]
+    assert not any("frobnicated" in one for one in texts(liked, many))
+    assert "quokka" in texts(liked, many)
+
+
 # --- on the command line -----------------------------------------------------------------------
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import random
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from keyword_texts import NOW, shelves, texts_with_exclusions
 from typer.testing import CliRunner
 
@@ -18,6 +21,7 @@ from digest.cli import app
 from digest.cli.terminal import bars
 from digest.match import match
 from digest.papers import Author, Listing, Paper, PaperId, Signals
+from digest.repairs import slips
 from digest.volume import Offer, Recent, detail, headline, remark, volume
 from subscribers.muting import muted_lines
 from subscribers.profile import Profile
@@ -203,6 +207,42 @@ def test_a_line_that_brings_nothing_is_answered_with_what_it_may_have_meant(
     assert line.papers == 0
     offered = [Offer(each.text.replace("cs.CL", "cs.cl"), each.papers) for each in line.instead]
     assert offered[:1] == meant
+
+
+def test_among_thousands_of_words_alike_the_usual_one_is_still_offered() -> None:
+    chance = random.Random(3)  # noqa: S311 -- the same every time
+    letters = "aeinorst"
+    alike = sorted(
+        {
+            "re" + "".join(chance.choices(letters, k=3)) + "sent" + "".join(chance.choices(letters))
+            for _ in range(4_000)
+        }
+    )
+    shelf = [paper(n, " ".join(alike[n::40])) for n in range(1, 40)]
+    usual = [paper(n, "Representation learning") for n in range(100, 110)]
+    (line,) = volume("raprasentation", recent([*shelf, *usual])).lines
+    assert line.instead[0] == Offer("representation", 10)
+    assert volume("x" * 1_000, recent(usual)).lines[0].instead == ()
+
+
+def test_of_many_terms_that_are_unknown_the_line_is_still_answered() -> None:
+    text = " ".join(f"unlerning{letter}zz" for letter in "abcdefghijklmnopqrstuvwxyz")
+    answer = volume("\n".join([text] * 40 + ["unlerning"]), recent(SHELF))
+    assert answer.lines[-1].instead == (Offer("unlearning", 1),)
+
+
+@given(st.text("abcd", min_size=1, max_size=8), st.text("abcd", min_size=1, max_size=8))
+def test_slips_are_counted_as_the_whole_table_counts_them(one: str, other: str) -> None:
+    table = [[n + m for m in range(len(other) + 1)] for n in range(len(one) + 1)]
+    for n, m in itertools.product(range(1, len(one) + 1), range(1, len(other) + 1)):
+        table[n][m] = min(
+            table[n - 1][m] + 1,
+            table[n][m - 1] + 1,
+            table[n - 1][m - 1] + (one[n - 1] != other[m - 1]),
+        )
+        if n > 1 and m > 1 and one[n - 1] == other[m - 2] and one[n - 2] == other[m - 1]:
+            table[n][m] = min(table[n][m], table[n - 2][m - 2] + 1)
+    assert min(slips(one, other), 3) == min(table[-1][-1], 3)
 
 
 def test_a_line_that_brings_nearly_all_is_answered_with_a_narrower_one() -> None:

@@ -1,13 +1,15 @@
 """The audience: many profiles compiled from their stored form, and changed in place.
 
-A program is one line of a stored profile. Every different program is taken apart once, however
-many readers share it; a profile is then a few numbers of programs in one flat array.
+A program is one line of a stored profile. Every different program is numbered, and taken apart
+once, however many readers share it; a profile is then a few numbers in one flat array.
 """
 
 from __future__ import annotations
 
 import json
 from array import array
+from collections import defaultdict
+from itertools import count, islice
 from typing import TYPE_CHECKING, Final
 
 from digest.match.stored import EVERYTHING, LEARNED, TRENDING
@@ -22,16 +24,15 @@ _HOLES_KEPT: Final = 1 << 16
 """Numbers of programs nobody asks for any more that are not worth putting in order."""
 
 
-class Numbers(dict[str, int]):
+class Numbers(defaultdict[str, int]):
     """Texts numbered as they come."""
 
-    def __missing__(self, text: str) -> int:
-        number = self[text] = len(self)
-        return number
+    def __init__(self) -> None:
+        super().__init__(count().__next__)
 
 
-class Programs(dict[str, int]):
-    """Different programs, numbered and taken apart as they come.
+class Programs(Numbers):
+    """Different programs, numbered as they come, and taken apart when they are needed.
 
     A program is one atom and what it counts for, or a tree: a shape over numbered leaves, the
     leaves' atoms and what each counts for. `single` has its atom, or -1 for a tree.
@@ -51,26 +52,27 @@ class Programs(dict[str, int]):
         self.leaf_counts = array("i")
         self._shape_numbers: dict[tuple[str, int], int] = {}
 
-    def __missing__(self, text: str) -> int:
-        number = self[text] = len(self)
-        head, tab, rest = text.partition("\t")
-        self.first_leaf.append(len(self.leaf_atoms))
-        if not tab:
-            count, _, atom = text.partition("=")
-            self.single.append(self.atoms[atom])
-            self.count.append(int(count))
-            self.shape.append(-1)
-            self.excludes.append(0)
-            return number
-        excludes = head[0] == "!"
-        counts, *atoms = rest.split("\t")
-        self.single.append(-1)
-        self.count.append(0)
-        self.shape.append(self._shape_of(head[excludes:], len(atoms)))
-        self.excludes.append(excludes)
-        self.leaf_atoms.extend(map(self.atoms.__getitem__, atoms))
-        self.leaf_counts.extend(map(int, counts.split(" ")))
-        return number
+    def take_apart(self) -> None:
+        """Take apart what has come since this was last asked for."""
+        atoms, leaf_atoms = self.atoms, self.leaf_atoms
+        for text in islice(self, len(self.single), None):
+            head, tab, rest = text.partition("\t")
+            self.first_leaf.append(len(leaf_atoms))
+            if not tab:
+                amount, _, atom = text.partition("=")
+                self.single.append(atoms[atom])
+                self.count.append(int(amount))
+                self.shape.append(-1)
+                self.excludes.append(0)
+                continue
+            excludes = head[0] == "!"
+            amounts, *leaves = rest.split("\t")
+            self.single.append(-1)
+            self.count.append(0)
+            self.shape.append(self._shape_of(head[excludes:], len(leaves)))
+            self.excludes.append(excludes)
+            leaf_atoms.extend(map(atoms.__getitem__, leaves))
+            self.leaf_counts.extend(map(int, amounts.split(" ")))
 
     def _shape_of(self, text: str, leaves: int) -> int:
         number = self._shape_numbers.get((text, leaves))

@@ -72,6 +72,7 @@ class Desk:
     def __init__(self, audience: Audience, index: Index, best: Best, rarity: Ints) -> None:
         self._best = best
         programs = audience.programs
+        programs.take_apart()
         strengths = index.rows(list(programs.atoms))
         rarities = rarity[np.diff(strengths.indptr)]
         strengths = sparse.csr_array(
