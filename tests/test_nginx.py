@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import http.client
 import os
 import re
@@ -9,7 +10,7 @@ import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
@@ -19,6 +20,7 @@ from conftest import needs
 from loopback import Site, serving
 
 from digest.app import App
+from digest.papers import Author, Listing, Paper, PaperId
 from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
@@ -117,6 +119,37 @@ def test_pages_and_all_they_need_are_there_under_the_path(house: House) -> None:
         assert house.site.get(path).status == 200, path
     assert house.site.get("/digest").status in {200, 301}
     assert house.site.get("/digest/nothing").status == 404
+
+
+def test_every_link_of_the_archive_resolves_under_the_path(house: House) -> None:
+    listed = (Listing("arxiv", "arXiv", date(2026, 11, 19)),)
+    papers = [
+        Paper(
+            PaperId("arxiv", f"2611.{n:05}"),
+            f"Routing Agents {n}",
+            authors=(Author("Ines Harrow"),),
+            categories=("cs.LG",),
+            listings=listed,
+        )
+        for n in range(1, 60)
+    ]
+    house.app.store.papers.ingest(papers, house.hands[0])
+    known, waiting = {"/digest/day"}, ["/digest/day"]
+    kinds = set()
+    while waiting:
+        path = waiting.pop()
+        answer = house.site.get(path)
+        assert answer.status == 200, path
+        kinds.add(path.split("?")[0].split("/")[2])
+        if not answer.headers["content-type"].startswith("text/html") or "/paper/" in path:
+            continue
+        links = re.findall(r'(?:href|src|action)="([^"#]+)"', answer.text)
+        own = {html.unescape(link) for link in links if not link.startswith(("http", "mailto:"))}
+        assert not [link for link in own if not link.startswith("/digest")], path
+        waiting += sorted(own - known)
+        known |= own
+    assert kinds >= {"day", "week", "month", "trending", "paper", "search", "settings", "static"}
+    assert kinds >= {"feed.rss", "feed.atom", "feed.json"}
 
 
 def test_one_click_and_settings_work(house: House) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from email import policy
 from email.parser import BytesParser
 from pathlib import Path
@@ -16,13 +17,15 @@ from loopback import Site, serving
 from digest.app import App
 from digest.notices import Notice, post
 from digest.papers import Author, Listing, Paper, PaperId
+from digest.roster import Invitation, carry_out, plan
 from digest.run import deliver, issue, welcome
 from digest.settings import Settings
 from digest.store import open_store
 from digest.store.tables import metadata
 from digest.web import create_app
 from subscribers.profile import Profile
-from subscribers.subscriber import Subscriber
+from subscribers.roster import read
+from subscribers.subscriber import Status, Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,13 +61,26 @@ def app(tmp_path: Path) -> Iterator[App]:
             Subscriber("bo@example.org", profiles=(Profile("experts"),)).confirm(NOW), NOW
         )
         new = store.subscribers.add(Subscriber("new@example.org"), NOW)
-        issue(app, everybody=True)
+        rare = Subscriber("cy@example.org", profiles=(Profile("zebrafish"),))
+        store.subscribers.add(rare.confirm(NOW - timedelta(days=8)), NOW)
+        every_day = replace(rare, address="di@example.org", empty_days=True)
+        store.subscribers.add(every_day.confirm(NOW), NOW)
+        invited = Invitation("Ada Lovelace", (Profile("experts"),))
+        wish = Subscriber("", status=Status.ACTIVE)
+        roster = read(("address,keywords\n", "ed@example.org,\n"), wish)
+        carry_out(app, plan(app, roster, invited), invited)
         welcome(app, bo)
+        for reader in store.subscribers.all():
+            if reader.status is Status.ACTIVE:
+                store.subscribers.update(replace(reader, next_due=NOW))
+        issue(app)
         assert post(app, new, Notice.CONFIRM)
         assert post(app, ada, Notice.ALREADY)
         assert post(app, ada, Notice.LINK)
         assert post(app, ada, Notice.MOVE, new_address="ada@new.example")
         deliver(app)
+        sent = {one.kind for one in store.deliveries.history()}
+        assert sent == {*Notice, "digest", "welcome"}, "every kind of mail there is"
         yield app
 
 
@@ -97,7 +113,7 @@ def everything(app: App) -> dict[str, list[tuple[Any, ...]]]:
 def test_opening_every_link_and_all_behind_them_changes_no_row(app: App) -> None:
     first = {link.removeprefix("https://uni.example") for link in links_of(app)}
     kinds = {link.split("/")[2] for link in first if link.count("/") >= 3}
-    assert kinds >= {"m", "p", "u", "v", "c", "a", "n", "f"}
+    assert kinds >= {"m", "p", "u", "v", "c", "a", "n", "f", "i"}
     before = everything(app)
     with serving(create_app(app)) as site:
         second: set[str] = set()
