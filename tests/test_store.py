@@ -316,3 +316,18 @@ def test_a_database_that_cannot_be_opened_is_said_so(tmp_path: Path) -> None:
         open_store("nonsense")
     with pytest.raises(StoreUnavailable, match="there is no database"):
         open_store(f"sqlite:///{tmp_path / 'none.db'}", create=False)
+
+
+def test_what_belongs_to_no_issue_is_leased_before_all_digests(store: Store, now: datetime) -> None:
+    ada = stored(store, Subscriber("ada@example.org").confirm(now), now)
+    for number in range(30):
+        frozen(store, ada, now, key=str(number))
+    store.notices.post(
+        ada, "link", channel="smtp", domain="example.org", now=now + timedelta(minutes=1),
+        lasts=timedelta(hours=1),
+    )  # fmt: skip
+    later = now + timedelta(minutes=2)
+    first, *others = store.outbox.lease("me", 10, later)
+    assert first.kind == "link"
+    assert [one.kind for one in others] == ["digest"] * 9
+    assert len(store.outbox.lease("me", 100, later)) == 21

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, Table, text
 
 from digest.errors import StoreRestored, StoreUnavailable
+from digest.store.tables import metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
     from digest.store.database import Database
 
+Table(
+    "seal",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("written_by", BigInteger, nullable=False),
+    Column("place", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="ck_seal_one"),
+)
 REMEDY: Final = "If that is meant: `paper-digest send --restored`"
 # Rows keep their xmin when they are frozen (PostgreSQL 9.4 and later); it has 32 bits of the 64.
 _KEPT: Final = text(

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import column, func, insert, select, table
+from sqlalchemy import Column, ForeignKey, Table, Text, func, insert, select
 
-from digest.store.tables import DeliveryRow
+from digest.store.tables import DeliveryRow, Key, metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 DELIVERY = DeliveryRow.__table__  # type: ignore[attr-defined]
-FORMER: Final = table(
-    "former_address", column("subscriber"), column("address_key"), column("last_delivery")
+FORMER: Final = Table(
+    "former_address",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column(
+        "subscriber",
+        Key,
+        ForeignKey("subscriber.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("address_key", Text, nullable=False),
+    Column("last_delivery", Key, nullable=False),
+    sqlite_autoincrement=True,
 )
 _STILL_TO_GO: Final = ("ready", "deferred", "leased")
 

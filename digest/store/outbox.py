@@ -10,9 +10,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Index,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from digest.errors import Conflict, NotFound
 from digest.pace import counts_still
@@ -29,6 +42,16 @@ if TYPE_CHECKING:
     from digest.store.database import Database
 
 PACE = PaceRow.__table__  # type: ignore[attr-defined]
+
+_ALONE: Final = text("issue IS NULL")
+Index(
+    "ix_delivery_alone",
+    DELIVERY.c.state,
+    DELIVERY.c.not_before,
+    sqlite_where=_ALONE,
+    postgresql_where=_ALONE,
+)
+"""Finds what belongs to no issue among a hundred thousand digests that wait."""
 
 LEASE: Final = timedelta(minutes=15)
 """Longer than the ten minutes a relay may take over the final dot (RFC 5321 4.5.3.2.6)."""
@@ -274,7 +297,10 @@ def _end(connection: Connection, late: Sequence[int], now: datetime) -> None:
 
 
 def _due(connection: Connection, now: datetime, most: int) -> list[Row[Any]]:
-    """What is to be sent next, one state after the other so that the index gives the order."""
+    """What is to be sent next, one state after the other so that the index gives the order.
+
+    First what belongs to no issue: whoever just signed up waits for it, and digests do not mind.
+    """
     readers = DELIVERY.outerjoin(SUBSCRIBER, DELIVERY.c.subscriber == SUBSCRIBER.c.id)
     columns: Any = (
         *_FIELDS,
@@ -290,12 +316,13 @@ def _due(connection: Connection, now: datetime, most: int) -> list[Row[Any]]:
         .where(DELIVERY.c.not_before <= now, _running())
         .order_by(DELIVERY.c.not_before, DELIVERY.c.id)
     )
-    rows: list[Row[Any]] = []
-    for state in TO_SEND:
+    alone = query.where(DELIVERY.c.issue.is_(None))
+    rows: dict[int, Row[Any]] = {}
+    for some, state in product((alone, query), TO_SEND):
         if len(rows) < most:
-            some = query.where(DELIVERY.c.state == state).limit(most - len(rows))
-            rows += connection.execute(some).all()
-    return rows
+            found = connection.execute(some.where(DELIVERY.c.state == state).limit(most)).all()
+            rows |= {row[_NUMBER]: row for row in found}
+    return list(rows.values())[:most]
 
 
 def _sorted_out(
