@@ -12,6 +12,7 @@ from typing import Final
 
 from digest.papers import split_arxiv
 from subscribers.finding import PAPER_PAGE
+from subscribers.names import names_author
 from subscribers.tree import Field, Floor, Node, Term, patterns_of
 from subscribers.words import words
 
@@ -55,7 +56,7 @@ _LEXEME: Final = re.compile(
     | (?P<minus>[-!\u2010-\u2015\u2212](?=["\u201c\u201d\u201e\u00ab(]|[^\W_]|[$\\]|\.[A-Za-z]))
     | (?P<plus>\+(?=["\u201c(]|[^\W_]))
     | (?P<pipe>\|\|?|&&?(?=[\s,;\uff0c\u3001\uff1b)|]|$))
-    | (?P<field>[A-Za-z_]+)(?P<colon>:\s*)(?=[^\s,;\uff0c\u3001\uff1b)])
+    | (?P<field>[A-Za-z_]+|[sS]2)(?P<colon>:\s*)(?=[^\s,;\uff0c\u3001\uff1b)])
     | (?P<word>[^\s,;\uff0c\u3001\uff1b()"\u201c\u201d\u201e\u201f\u00ab\u00bb\uff02^|]+)
     """,
     re.VERBOSE,
@@ -344,7 +345,9 @@ def _count(written: str) -> int:
 
 
 def _named(text: str) -> tuple[Field, str] | None:
-    """What a word names by itself: a paper by its id or address, a category of arXiv."""
+    """What a word names by itself: a paper or an author by id or address, a category of arXiv."""
+    if names_author(text):
+        return Field.AUTHOR, text
     if _CATEGORY.fullmatch(text):
         return Field.CATEGORY, text
     if re.fullmatch(r"\d{4}\.\d{4,5}(?:v\d+)?", text, re.ASCII) or "arxiv.org/" in text:

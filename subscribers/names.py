@@ -66,6 +66,11 @@ def author_id(asked: str) -> str:
     return scholar[1] if scholar else ""
 
 
+def names_author(word: str) -> bool:
+    """Whether a word by itself can only mean an author: an ORCID, or a page about one person."""
+    return bool(_ORCID.fullmatch(word)) or ("/author/" in word and bool(author_id(word)))
+
+
 def ids_of(author: Author) -> tuple[str, ...]:
     """The ids that a source gave an author, as author_id() reads them."""
     return tuple(filter(None, (author.orcid.upper().rpartition("/")[2], author.semantic_scholar)))

@@ -274,7 +274,7 @@ def _stands_bare(term: Term, prefix: str) -> bool:
 
 def explain(query: Query) -> str:
     """What a query finds, in words: one sentence a line."""
-    kept = [f"Leaves out papers {_tell(_inverted(line.tree))}." for line in query.excludes]
+    kept = [f"Leaves out papers {_tell_left_out(_inverted(line.tree))}." for line in query.excludes]
     if query.is_empty:
         return "\n".join(["The day's top ten, by upvotes, comments and stars.", *kept])
     told = [f"Papers {_tell(line.tree)}." for line in query.asks]
@@ -308,12 +308,14 @@ def _tell(node: Node) -> str:
             return _tell_term(node)
 
 
-def _tell_all(parts: tuple[Node, ...]) -> str:
+def _tell_all(parts: tuple[Node, ...], *, ranks: bool = True) -> str:
+    """A conjunction in words; what is left out `ranks` nowhere."""
     bare = [part for part in parts if isinstance(part, Term) and _is_plain(part)]
     told: list[str] = []
     if len(bare) > 1:
         phrase = " ".join(term.text for term in bare)
-        told.append(f"with all of the words {phrase} (side by side ranks higher)")
+        higher = " (side by side ranks higher)" if ranks else ""
+        told.append(f"with all of the words {phrase}{higher}")
         rest: Iterable[Node] = [part for part in parts if part not in bare]
     else:
         rest = parts
@@ -322,9 +324,13 @@ def _tell_all(parts: tuple[Node, ...]) -> str:
         for part in rest
         if not isinstance(part, Not)
     ]
-    left = [_tell(part.part) for part in rest if isinstance(part, Not)]
+    left = [_tell_left_out(part.part) for part in rest if isinstance(part, Not)]
     text = ", ".join(told) if told else "of any kind"
     return text + "".join(f", but none {each}" for each in left)
+
+
+def _tell_left_out(node: Node) -> str:
+    return _tell_all(node.parts, ranks=False) if isinstance(node, And) else _tell(node)
 
 
 def _is_plain(term: Term) -> bool:

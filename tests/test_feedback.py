@@ -65,7 +65,7 @@ def test_a_readers_words_come_newest_first(store: Store, reader: Subscriber, now
 def test_it_goes_with_the_reader(store: Store, reader: Subscriber, now: datetime) -> None:
     said = Feedback(reader.number, 1, Verdict.SAVE, now)
     store.feedback.give(said)
-    store.subscribers.remove(reader)
+    store.subscribers.erase(reader, b"")
     assert store.feedback.of(reader.number) == []
     with pytest.raises(NotFound):
         store.feedback.give(said)

@@ -42,7 +42,7 @@ def test_a_pace_is_each_readers_own_and_each_kinds(store: Store, now: datetime) 
 
 def test_nobody_is_written_to_who_is_gone(store: Store, now: datetime) -> None:
     reader = store.subscribers.add(Subscriber("ada@example.org"), now)
-    store.subscribers.remove(reader)
+    store.subscribers.erase(reader, b"")
     assert not post(store, reader, "confirm", now)
 
 

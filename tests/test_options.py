@@ -185,7 +185,7 @@ def test_a_library_by_id_by_doi_or_by_title_is_left_out_and_gone_with_the_reader
     assert [title for title, _ in house.next(ada)] == ["Routing four"]
     assert libraries.remove(ada.number, [names[1], "arxiv:none"]) == 1
     assert len(house.next(ada)) == 2
-    house.app.store.subscribers.remove(ada)
+    house.app.store.subscribers.erase(ada, b"")
     assert libraries.of(ada.number) == []
 
 

@@ -212,7 +212,7 @@ def test_fetching_needs_a_mailbox() -> None:
 
 def test_a_bounce_of_what_is_gone_is_told_and_harmless(house: App) -> None:
     said = returned.made(returned.POSTFIX, tag(house))
-    house.store.subscribers.remove(house.store.subscribers.by_address("ada@example.net"))
+    house.store.subscribers.erase(house.store.subscribers.by_address("ada@example.net"), b"")
     assert "unknown" in well("bounces", "ingest", say=said)
     with open_store(DATABASE) as store:
         assert store.suppressions.forget_old(house.clock() + timedelta(days=500)) == 0

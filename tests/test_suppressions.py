@@ -114,7 +114,7 @@ def test_a_report_about_nobody_here_changes_nothing(store: Store) -> None:
     assert store.suppressions.take(bounce("aaaaaaaaaaaaa"), NOW) is Taken.UNKNOWN
     ada = reader(store)
     public_id = sent(store, ada)
-    store.subscribers.remove(ada)
+    store.subscribers.erase(ada, b"")
     # The tag is ours, the address is what a stranger wrote.
     victim = bounce(public_id, Kind.COMPLAINT, address="victim@example.net")
     assert store.suppressions.take(victim, NOW) is Taken.UNKNOWN
@@ -187,7 +187,7 @@ def test_what_comes_back_late_counts_against_the_address_it_was_sent_to(store: S
     store.suppressions.take(bounce(waiting), NOW)
     assert store.suppressions.take(bounce(fourth, at=NOW + DAY), NOW + DAY) is Taken.SUPPRESSED
     assert store.suppressions.among(["ada@new.example"])
-    store.subscribers.remove(ada)
+    store.subscribers.erase(ada, b"")
     with store.database.read() as connection:
         kept = connection.exec_driver_sql("SELECT count(*) FROM former_address").scalar()
     assert kept == 0, "who is removed is not remembered"

@@ -15,6 +15,7 @@ from loopback import Answer, Site, serving
 from digest.app import App
 from digest.papers import Listing, Paper, PaperId
 from digest.run import issue
+from digest.selection import nothing_at
 from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
@@ -279,7 +280,7 @@ class TestLinks:
 
     def test_a_link_of_a_removed_reader_does_nothing(self, house: House) -> None:
         path = house.path(Purpose.UNSUBSCRIBE)
-        house.app.store.subscribers.remove(house.reader)
+        house.app.store.subscribers.erase(house.reader, nothing_at(NOW).pack())
         assert house.site.get(path).status == 404
         assert house.site.post(path, do="leave").status == 404
 
@@ -570,7 +571,7 @@ class TestTheDigestOnline:
 
     def test_it_goes_with_the_reader(self, listed: House) -> None:
         path = self.path(listed)
-        listed.app.store.subscribers.remove(listed.reader)
+        listed.app.store.subscribers.erase(listed.reader, nothing_at(NOW).pack())
         assert listed.site.get(path).status == 404
 
 

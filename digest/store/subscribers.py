@@ -137,11 +137,6 @@ class Subscribers:
                 connection.execute(update(SUBSCRIBER).where(where).values(**_values(after)))
             return after
 
-    def remove(self, subscriber: Subscriber) -> None:
-        """Delete a subscriber; the log of deliveries stays, without a name."""
-        with self._database.write() as connection:
-            connection.execute(delete(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber.number))
-
     def erase(self, subscriber: Subscriber, nothing: bytes) -> None:
         """Delete a subscriber and every word of theirs, also those kept with their deliveries.
 
