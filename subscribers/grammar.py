@@ -22,6 +22,8 @@ from subscribers.tree import And, Field, Node, Not, Or, Term
 MAX_TEXT: Final = 100_000
 MAX_TERMS: Final = 2_000
 MAX_DEPTH: Final = 20
+MAX_MISTAKES: Final = 100
+"""Mistakes that are told; what stands behind the next one is not read."""
 _MOST_MENDED: Final = 20
 """Mistakes of a text that are offered repairs; nobody reads more of them."""
 _MOST_ROUNDS: Final = 8
@@ -73,6 +75,11 @@ def read(text: str) -> list[Parsed]:
                 wrong = QueryError(reason, line=row, column=start + 1, length=end - start)
                 return [*found, Parsed(line[start:end], row, start + 1, mistake=wrong)]
             mistakes += piece.slip is not None
+            if mistakes > MAX_MISTAKES:
+                reason = f"this is one mistake too many to tell; the most is {MAX_MISTAKES}."
+                start, end = piece.start, piece.end
+                wrong = QueryError(reason, line=row, column=start + 1, length=end - start)
+                return [*found, Parsed(line[start:end], row, start + 1, mistake=wrong)]
             found.append(_told(line, row, piece, is_mended=mistakes <= _MOST_MENDED))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -275,6 +276,8 @@ def test_papers_that_no_source_should_give_are_matched_and_explained() -> None:
         "(" * 50_000,
         "-model " * 10_000,
         "model\x00model",
+        '"model\n' * 2_000,
+        "foo:model\n" * 2_000 + "model",
     ],
 )
 def test_texts_beyond_the_limits_are_answered_by_what_can_be_read_of_them(text: str) -> None:
@@ -283,6 +286,19 @@ def test_texts_beyond_the_limits_are_answered_by_what_can_be_read_of_them(text: 
     assert mistakes, "a limit is stated"
     literally = [each for each in shelf(50) if matches(query, each)]
     assert len(found) == (50 if query.is_empty else len(literally))
+
+
+def test_a_ranking_is_a_sequence_like_any_other() -> None:
+    (ranking,) = Engine(shelf(), now=NOW).match([Profile("model")])
+    found = [(each.paper, each.score, each.line) for each in ranking]
+    many = len(ranking)
+    assert [(e.paper, e.score, e.line) for e in map(ranking.__getitem__, range(many))] == found
+    ends = [None, 0, 2, 5, -5, -1, -many - 1, many + 1]
+    for part in itertools.starmap(slice, itertools.product(ends, ends, [None, 3, -1, -2])):
+        assert [(each.paper, each.score, each.line) for each in ranking[part]] == found[part]
+    assert ranking[-1].paper == found[-1][0]
+    with pytest.raises(IndexError):
+        ranking[many]
 
 
 def test_hundreds_of_lines_are_answered_at_once() -> None:

@@ -356,6 +356,14 @@ def test_a_limit_is_stated(text: str) -> None:
         parse(text)
 
 
+def test_no_more_than_a_hundred_mistakes_are_told() -> None:
+    query, mistakes = check("model\n" + '"a\n' * 1_000 + "routing")
+    assert [line.text for line in query.lines] == ["model"]
+    assert len(mistakes) == 101
+    assert "the most is 100" in str(mistakes[-1])
+    assert (mistakes[-1].line, mistakes[-1].column) == (102, 1)
+
+
 @given(st.text(max_size=80))
 def test_any_text_is_read_or_refused(text: str) -> None:
     query, mistakes = check(text)

@@ -53,14 +53,10 @@ class Answer:
     places: npt.NDArray[np.int32]
     points: npt.NDArray[np.int32]
 
-    def row(self, profile: int) -> tuple[list[int], list[int]]:
-        """The places and points of one profile's papers, best first."""
-        a, b = int(self.first[profile]), int(self.first[profile + 1])
-        return self.places[a:b].tolist(), self.points[a:b].tolist()
-
     def of(self, profile: int) -> list[tuple[int, float]]:
         """(place, score) of one profile's papers, best first."""
-        places, points = self.row(profile)
+        a, b = int(self.first[profile]), int(self.first[profile + 1])
+        places, points = self.places[a:b].tolist(), self.points[a:b].tolist()
         return [(place, each / POINT) for place, each in zip(places, points, strict=True)]
 
 

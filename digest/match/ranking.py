@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, overload
@@ -175,7 +175,9 @@ class Ranking(Sequence[Match]):
         self._asked = asked
         self._liked = liked
         self._shown = shown
-        self._places, self._points = answer.row(row)
+        # A view: the rankings of a whole issue may be held together.
+        a, b = int(answer.first[row]), int(answer.first[row + 1])
+        self._places, self._points = answer.places[a:b], answer.points[a:b]
 
     def __len__(self) -> int:
         return len(self._places)
@@ -186,10 +188,21 @@ class Ranking(Sequence[Match]):
     def __getitem__(self, at: slice) -> list[Match]: ...
     def __getitem__(self, at: int | slice) -> Match | list[Match]:
         if isinstance(at, slice):
-            return [self[n] for n in range(*at.indices(len(self)))]
+            return list(self._matches(range(*at.indices(len(self)))))
         at = range(len(self))[at]
-        paper = self.engine.papers[self._places[at]]
-        return Match(self, at, paper.number, self._points[at])
+        return next(self._matches(range(at, at + 1)))
+
+    def __iter__(self) -> Iterator[Match]:
+        return self._matches(range(len(self)))
+
+    def _matches(self, wanted: range) -> Iterator[Match]:
+        """The matches at some places of the order."""
+        if not wanted:
+            return iter(())
+        papers = self.engine.papers
+        part = slice(wanted.start, wanted.stop if wanted.stop >= 0 else None, wanted.step)
+        found = zip(wanted, self._places[part].tolist(), self._points[part].tolist(), strict=True)
+        return (Match(self, at, papers[place].number, points) for at, place, points in found)
 
     @cached_property
     def _points_of(self) -> list[PointsOf]:
@@ -218,7 +231,7 @@ class Ranking(Sequence[Match]):
         """What each line says that a paper fits, the best first."""
         if self._shown is not None:
             return self._shown.told(self._row, at)
-        place, lines, numbers = self._places[at], self._asked.query.lines, self._numbers
+        place, lines, numbers = int(self._places[at]), self._asked.query.lines, self._numbers
         tell = self.engine.teller.told
         return [tell(numbers[n], lines[n], place) for _, n in self._fits(at)]
 
@@ -235,12 +248,12 @@ class Ranking(Sequence[Match]):
             return (trend_reason(self.engine.papers[self._places[at]], self.engine.now),)
         if self._liked is None or self._learned[self._places[at]] <= 0:
             return found
-        like = self._liked.like(self.engine.index.tfidf.of(self._places[at]))
+        like = self._liked.like(self.engine.index.tfidf.of(int(self._places[at])))
         return (*found, learned_reason(like)) if like else found
 
     def taken_apart(self, at: int) -> tuple[LineScore, ...]:
         """The lines that a paper fits, with their terms."""
-        index, reading = self.engine.index, self.engine.index.reading(self._places[at])
+        index, reading = self.engine.index, self.engine.index.reading(int(self._places[at]))
         told = []
         for points, number in self._fits(at):
             line = self._asked.query.lines[number]
@@ -256,7 +269,7 @@ class Ranking(Sequence[Match]):
 
     def parts(self, at: int) -> Parts:
         """What the points of a paper are made of."""
-        place, points = self._places[at], self._points[at]
+        place, points = int(self._places[at]), int(self._points[at])
         trend, fresh = self.engine.trend_points[place], self.engine.fresh_points[place]
         learned = int(self._learned[place])
         relevance = points - trend - fresh - learned

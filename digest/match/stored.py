@@ -1,4 +1,4 @@
-"""Stored profiles: a keyword text compiled once, when it is saved, for every matching after.
+"""Stored profiles: a keyword text compiled for matching, each different line once a process.
 
 A stored profile is one string, a line for each different line of the text:
 
