@@ -91,6 +91,22 @@ def test_a_line_that_breaks_behind_the_dot_leaves_an_unknown(store: Store, now: 
     assert len(relay.dots) == 1
 
 
+def test_half_an_answer_to_the_dot_is_none(store: Store, now: datetime) -> None:
+    freeze(store, 1, now=now)
+    with Recorder(answer=once(b"250 2.0.0 que", verb=".")) as relay:
+        (sent,) = send(store, relay, Clock(now), timing=QUICK)
+    assert sent.reply.outcome is Outcome.UNKNOWN
+    assert states(store) == {"r0@example.org": "unknown"}
+
+
+def test_a_good_bye_behind_an_answer_loses_nothing(store: Store, now: datetime) -> None:
+    frozen = freeze(store, 6, now=now)
+    with Recorder(answer=once(b"250 ok\r\n421 4.4.2 idle\r\n", verb=".")) as relay:
+        send(store, relay, Clock(now))
+    assert sorted(relay.dots) == sorted(frozen)
+    assert set(states(store).values()) == {"accepted"}
+
+
 def test_an_unknown_that_is_to_be_sent_again_is_after_a_while(store: Store, now: datetime) -> None:
     freeze(store, 1, now=now)
     clock = Clock(now)
