@@ -36,8 +36,8 @@ LONGEST_WAIT: Final = 600.0
 """Seconds the pace may hold a message that is in our hands; what waits longer is given back."""
 MOST_LATER: Final = 2000
 """Messages that wait here for the pace of a domain; more of them wait in the log."""
-LOW: Final = 100
-"""With fewer to send than this, more are leased."""
+LOW: Final = 200
+"""With fewer to send than this, more are leased: a tenth of a second's worth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,12 @@ class Pool:
     @property
     def hungry(self) -> bool:
         """Whether it could do with more to send: `give` it a batch, or say that it is `dry`."""
-        held = len(self._queue) + len(self._making)
-        return held < LOW and not (self._dry or self._stopping)
+        return self._held < LOW and not (self._dry or self._stopping)
+
+    @property
+    def _held(self) -> int:
+        """How many were given and not begun, but for those whose domain's pace they wait for."""
+        return len(self._queue) + len(self._making)
 
     @property
     def _stopping(self) -> bool:
@@ -321,7 +325,7 @@ class Pool:
             if seconds <= 0:
                 self._pace.take(moment, relay=relay, to=job.delivery.address)
                 job.relay = relay
-                if len(self._queue) == LOW - 1 and not self._dry:
+                if self._held == LOW - 1 and not self._dry:
                     self._changed.notify_all()  # the owner may lease more
                 return job, None
             if seconds > LONGEST_WAIT or len(self._later) >= MOST_LATER:

@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import gc
 import json
+import mmap
 import os
 import pickle
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import deque
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Final, Self, cast
+from itertools import cycle
+from typing import IO, TYPE_CHECKING, Any, Final, Self, cast
 
 from digest.channels import Outgoing
 from digest.errors import PaperDigestError
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from digest.store.deliveries import Delivery
     from digest.workshop import Made
 
-WORTH_IT: Final = 1000
+WORTH_IT: Final = 2000
 """With fewer to send the sender makes them itself: a press needs a second to be ready."""
 MOST: Final = 4
 """One sender keeps no more than that many busy."""
@@ -46,11 +49,10 @@ CHUNK: Final = 25
 """Deliveries of one order."""
 AHEAD: Final = 2
 """Orders a press has at a time, so that it never waits for the next one."""
+ROOM: Final = 1 << 23
+"""Bytes for the messages of one chunk; what finds no room the sender makes."""
 _PATIENCE: Final = 10.0
 _SIZE: Final = struct.Struct("!I")
-_PIPE_BYTES: Final = 1 << 20
-_SET_PIPE_BYTES: Final = 1031
-"""F_SETPIPE_SZ of Linux, which Python has a name for there alone."""
 
 
 def presses_for(app: App, waiting: int) -> AbstractContextManager[Presses | None]:
@@ -69,10 +71,16 @@ def _cores() -> int:
 
 @dataclass(slots=True, eq=False)
 class _Press:
-    """One press as the sender sees it, and the chunks it has, in order."""
+    """One press as the sender sees it, and the chunks it has, in order.
+
+    Messages lie in memory both have, a room for each chunk it may have at a time; through the
+    pipe comes only what lies there. A room is used again when its messages were taken out.
+    """
 
     orders: IO[bytes]
     results: IO[bytes]
+    memory: mmap.mmap
+    room: int = 0
     chunks: deque[Sequence[Delivery]] = field(default_factory=deque)
     is_ready: bool = False
 
@@ -103,11 +111,11 @@ class Presses:
         """Start them; where that cannot be, there are none."""
         theirs: list[int] = []
         for _ in range(self._number):
+            shared = _shared()
             (order_end, orders), (results, result_end) = os.pipe(), os.pipe()
-            _widen(results)
-            theirs += (order_end, result_end)
+            theirs += (order_end, result_end, shared)
             files = os.fdopen(orders, "wb", buffering=0), os.fdopen(results, "rb")
-            self._presses.append(_Press(*files))
+            self._presses.append(_Press(*files, mmap.mmap(shared, AHEAD * ROOM)))
         command = [sys.executable, "-m", "digest.press", *map(str, theirs)]
         try:
             self._process = subprocess.Popen(
@@ -150,6 +158,8 @@ class Presses:
                 self._process.wait()
         for thread in self._threads:
             thread.join()
+        for press in self._presses:
+            press.memory.close()
 
     def wait(self, seconds: float) -> bool:
         """Wait until one of them is ready; False where none is by then, or ever will be."""
@@ -187,12 +197,12 @@ class Presses:
     def _hear(self, press: _Press) -> None:
         """The thread of one press: hand over what it made, until it ends."""
         with suppress(OSError, ValueError), press.results as results:
-            _read(results)  # it says that it is ready with an empty result
+            _heads(results)  # it says that it is ready with an empty result
             with self._lock:
                 press.is_ready = not press.orders.closed
             self._told.set()
             while True:
-                made = _read(results)
+                made = _taken(press, _heads(results))
                 with self._lock:
                     chunk = press.chunks.popleft()
                     self._order(press)
@@ -211,29 +221,39 @@ class Presses:
             ready([(one, None) for one in lost])
 
 
-def _widen(end: int) -> None:
-    """Let a pipe hold several messages, where the system can be asked to."""
-    if sys.platform == "linux":
-        import fcntl  # noqa: PLC0415 -- here alone
+def _shared() -> int:
+    """A file that is nowhere but in memory, where the system has such."""
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create("messages")
+    else:
+        with tempfile.TemporaryFile() as made:
+            file = os.dup(made.fileno())
+    os.truncate(file, AHEAD * ROOM)
+    return file
 
-        with suppress(OSError):
-            fcntl.fcntl(end, _SET_PIPE_BYTES, _PIPE_BYTES)
+
+def _heads(results: IO[bytes]) -> list[list[Any] | None]:
+    """What lies in a room, one message behind the other; ValueError where nobody writes any more.
+
+    Sender, recipient, ENVID and size of each; None for one that was not made.
+    """
+    heads: list[list[Any] | None] = json.loads(
+        _exactly(results, *_SIZE.unpack(_exactly(results, _SIZE.size)))
+    )
+    return heads
 
 
-def _read(results: IO[bytes]) -> list[Outgoing | None]:
-    """One chunk of messages; raises ValueError where there is none any more."""
-    (size,) = _SIZE.unpack(_exactly(results, _SIZE.size))
-    heads = json.loads(_exactly(results, size))
-    # At once: every read gives the interpreter away.
-    messages = memoryview(_exactly(results, sum(head[3] for head in heads if head)))
+def _taken(press: _Press, heads: Sequence[Sequence[Any] | None]) -> list[Outgoing | None]:
+    """The messages of a press's next room."""
+    start, press.room = press.room * ROOM, (press.room + 1) % AHEAD
     made: list[Outgoing | None] = []
-    end = 0
     for head in heads:
         if head is None:
             made.append(None)
             continue
-        start, end = end, end + head[3]
-        made.append(Outgoing(head[0], head[1], bytes(messages[start:end]), head[2]))
+        sender, to, envid, size = head
+        made.append(Outgoing(sender, to, press.memory[start : start + size], envid))
+        start += size
     return made
 
 
@@ -244,20 +264,16 @@ def _exactly(file: IO[bytes], size: int) -> bytes:
     return data
 
 
-def _write(results: IO[bytes], made: Iterable[Outgoing | None]) -> None:
-    """One chunk of messages: their envelopes and sizes, and then all of them."""
-    held = list(made)
-    heads = [one and (one.sender, one.to, one.envid, len(one.message)) for one in held]
-    head = json.dumps(heads).encode()
-    results.write(_SIZE.pack(len(head)) + head)
-    for one in held:
-        if one is not None:
-            results.write(one.message)
-    results.flush()
+def _say(results: IO[bytes], heads: Sequence[Sequence[Any] | None]) -> None:
+    said = json.dumps(heads).encode()
+    results.write(_SIZE.pack(len(said)) + said)
 
 
 def main(pipes: Sequence[int]) -> None:
-    """Load what all presses share, fork one for each pair of pipes, and wait for them."""
+    """Load what all presses share, fork them, and wait for them.
+
+    `pipes` are three numbers for each: where orders come from, where heads go, the memory.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # systemd ends every process; the sender ends us
     settings: Settings = pickle.load(sys.stdin.buffer)  # noqa: S301 -- from who started us
     from digest.app import App, utc_now  # noqa: PLC0415 -- not for the sender's side
@@ -271,14 +287,14 @@ def main(pipes: Sequence[int]) -> None:
     except PaperDigestError:
         return  # the sender meets the same error, and says so
     gc.freeze()
-    for at in range(0, len(pipes), 2):
+    for at in range(0, len(pipes), 3):
         if os.fork():
             continue
         with _ends_here():
             for pipe in pipes:
-                if pipe not in pipes[at : at + 2]:
+                if pipe not in pipes[at : at + 3]:
                     os.close(pipe)
-            _press(store.deliveries.by_numbers, letters, *pipes[at : at + 2])
+            _press(store.outbox.read, letters, *pipes[at : at + 3])
     for pipe in pipes:
         os.close(pipe)
     with suppress(ChildProcessError):
@@ -302,14 +318,34 @@ def _press(
     letters: Letters,
     order_end: int,
     result_end: int,
+    shared: int,
 ) -> None:
     """Chunk after chunk, until nobody orders or nobody listens."""
-    orders, results = os.fdopen(order_end, "rb"), os.fdopen(result_end, "wb")
-    with suppress(BrokenPipeError):
-        _write(results, [])
+    orders, results = os.fdopen(order_end, "rb"), os.fdopen(result_end, "wb", buffering=0)
+    rooms = cycle(range(0, AHEAD * ROOM, ROOM))
+    with suppress(BrokenPipeError), mmap.mmap(shared, AHEAD * ROOM) as memory:
+        _say(results, [])
         while size := orders.read(_SIZE.size):
             raw = _exactly(orders, *_SIZE.unpack(size))
-            _write(results, _made(read, letters, struct.unpack(f"!{len(raw) // 8}q", raw)))
+            made = _made(read, letters, struct.unpack(f"!{len(raw) // 8}q", raw))
+            _say(results, _laid(made, memory, next(rooms)))
+
+
+def _laid(
+    made: Iterable[Outgoing | None], memory: mmap.mmap, start: int
+) -> list[Sequence[Any] | None]:
+    """Lay messages into a room, and say what lies there."""
+    heads: list[Sequence[Any] | None] = []
+    at = start
+    for one in made:
+        size = len(one.message) if one else 0
+        if one is None or at + size > start + ROOM:
+            heads.append(None)
+            continue
+        memory[at : at + size] = one.message
+        at += size
+        heads.append((one.sender, one.to, one.envid, size))
+    return heads
 
 
 def _made(

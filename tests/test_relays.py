@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -402,6 +403,22 @@ def test_a_relay_that_misbehaves_never_gets_a_message_taken_for_delivered(
         assert relay.dots == [], "no dot was sent, so nothing was delivered"
     assert "\n" not in reply.text
     assert len(reply.text) <= 600
+
+
+def test_a_relay_that_stops_reading_is_left_in_time() -> None:
+    over = threading.Event()
+
+    def seen(stage: str, _: Session) -> None:
+        if stage == "body":
+            over.wait(60)
+
+    longer_than_buffers = replace(OUTGOING, message=OUTGOING.message + b"Hello.\r\n" * 1_000_000)
+    with Recorder(seen=seen) as relay:
+        reply = one(relay, longer_than_buffers)
+        over.set()
+    assert (reply.outcome, reply.stage) == (Outcome.DEFERRED, Stage.DATA)
+    assert "timed out" in reply.text
+    assert relay.dots == []
 
 
 @pytest.mark.parametrize("flood", [b"220-more\r\n" * 10_000, b"x" * 1_000_000])

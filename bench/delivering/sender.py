@@ -1,7 +1,8 @@
 """One sender, as `paper-digest send` is one: `python -m bench.delivering.sender`.
 
 Everything is in it: lease, build, intent, SMTP, settle, both commits durable. Prints one JSON
-line: seconds from the first lease to the last commit, attempts, and what memory it took.
+line: seconds from the first lease to the last commit, attempts, and the processor's time of the
+sender and its presses.
 """
 
 from __future__ import annotations
@@ -30,16 +31,22 @@ def send(order: dict[str, Any]) -> dict[str, float]:
     }
     with open_app(load(environment)) as app:
         _ = app.renderer, app.channel  # a sender that follows has them
+        before = _processor(resource.RUSAGE_SELF)
         began = time.perf_counter()
         report = deliver(app)
         seconds = time.perf_counter() - began
     return {
         "seconds": seconds,
         "sent": report.outcomes[Outcome.ACCEPTED],
-        "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "user": resource.getrusage(resource.RUSAGE_SELF).ru_utime,
-        "system": resource.getrusage(resource.RUSAGE_SELF).ru_stime,
+        "sender": _processor(resource.RUSAGE_SELF) - before,
+        "presses": _processor(resource.RUSAGE_CHILDREN),
     }
+
+
+def _processor(whose: int) -> float:
+    """Seconds of the processor so far."""
+    used = resource.getrusage(whose)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -197,15 +197,6 @@ class Deliveries:
             raise NotFound("this digest is not here any more")
         return delivery_of(row)
 
-    def by_numbers(self, numbers: Sequence[int]) -> dict[int, Delivery]:
-        """The deliveries of these numbers; a number that none has is left out."""
-        found: dict[int, Delivery] = {}
-        with self._database.read() as connection:
-            for part in chunks(numbers):
-                rows = connection.execute(_log().where(DELIVERY.c.id.in_(part)))
-                found |= {row.id: delivery_of(row) for row in rows}
-        return found
-
     def history(self, subscriber: int | None = None, limit: int = 100) -> list[Delivery]:
         """The log, newest first; of one reader when `subscriber` is given."""
         query = _log().order_by(DELIVERY.c.id.desc()).limit(limit)

@@ -145,6 +145,17 @@ class Outbox:
                 break
         return taken
 
+    def read(self, numbers: Sequence[int]) -> dict[int, Delivery]:
+        """Deliveries by number, as they are now; a number that none has is left out."""
+        readers = DELIVERY.outerjoin(SUBSCRIBER, DELIVERY.c.subscriber == SUBSCRIBER.c.id)
+        found: dict[int, Delivery] = {}
+        with self._database.read() as connection:
+            for part in chunks(numbers):
+                query = select(*_FIELDS).select_from(readers).where(DELIVERY.c.id.in_(part))
+                for row in connection.execute(query):
+                    found[row[_NUMBER]] = Delivery(*row)
+        return found
+
     def release(
         self, deliveries: Iterable[Delivery], owner: str, not_before: datetime | None = None
     ) -> None:
