@@ -33,8 +33,9 @@ RENEWED: Final = 30.0
 PATIENCE: Final = 10.0
 """How long outcomes that cannot be written are tried again before the journal is closed."""
 _PAUSE: Final = 0.25
-_COMPANY: Final = 0.0003
-"""Seconds a group waits for whoever is about to come: a commit costs as much for one as for ten."""
+_WAIT: Final = 0.0003
+_MOST_WAITS: Final = 5
+"""A group waits while others join it: a commit costs as much for one as for ten."""
 # A group is one statement each, its rows in one text of JSON: between two steps of a statement
 # the driver gives the interpreter away, and ten senders wait to take it.
 _NAMED: Final = {"number": "bigint", "attempt": "integer"}
@@ -200,21 +201,27 @@ class Journal:
     def _gather(self) -> tuple[list[Ticket], bool]:
         """Everything that waits now, or the first thing to come; outcomes go to `_unwritten`."""
         tickets: list[Ticket] = []
-        running = True
         try:
-            one = self._queue.get(timeout=RENEWED)
-            if self.company > 1:
-                time.sleep(_COMPANY)
-            while True:
-                if one is None:
-                    running = False
-                elif isinstance(one, Ticket):
-                    tickets.append(one)
-                else:
-                    self._unwritten.append(one)
-                one = self._queue.get_nowait()
+            running = self._sort(self._queue.get(timeout=RENEWED), tickets)
         except Empty:
-            return tickets, running
+            return tickets, True
+        before = -1
+        for _ in range(_MOST_WAITS):
+            while running and not self._queue.empty():
+                running = self._sort(self._queue.get(), tickets)
+            if not running or not before < len(tickets) < self.company:
+                break
+            before = len(tickets)
+            time.sleep(_WAIT)
+        return tickets, running
+
+    def _sort(self, one: Ticket | Settled | None, tickets: list[Ticket]) -> bool:
+        """Put what came where it belongs; False for what says that it was the last."""
+        if isinstance(one, Ticket):
+            tickets.append(one)
+        elif one is not None:
+            self._unwritten.append(one)
+        return one is not None
 
     def _group(self, tickets: list[Ticket]) -> None:
         """One transaction; its tickets end durable, or with the error."""
