@@ -45,11 +45,11 @@ WORTH_IT: Final = 2000
 """With fewer to send the sender makes them itself: a press needs a second to be ready."""
 MOST: Final = 4
 """One sender keeps no more than that many busy."""
-CHUNK: Final = 50
+CHUNK: Final = 25
 """Deliveries of one order."""
 AHEAD: Final = 2
 """Orders a press has at a time, so that it never waits for the next one."""
-ROOM: Final = 1 << 24
+ROOM: Final = 1 << 23
 """Bytes for the messages of one chunk; what finds no room the sender makes."""
 _PATIENCE: Final = 10.0
 _SIZE: Final = struct.Struct("!I")
