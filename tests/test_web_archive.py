@@ -284,3 +284,4 @@ def test_a_closed_archive_has_no_lists_no_search_and_no_links_to_them(tmp_path: 
         for path in ("/day", "/week", "/month", "/trending", "/search?q=paper"):
             assert house.site.get(BASE + path).status == 404
         assert "/search" not in house.page("/")
+        assert f'<a href="{BASE}/settings">My settings</a>' in house.page("/")
