@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from digest.papers import ListingKind
 from digest.retold import KEEP_ASKING, UNASKED
@@ -14,7 +15,7 @@ from digest.retold import KEEP_ASKING, UNASKED
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
-    from datetime import date, datetime
+    from datetime import date
 
     from digest.app import App
     from digest.match import Match
@@ -80,6 +81,52 @@ def consider(
     return [decided[place] for place in range(len(readers))]
 
 
+def consider_then(app: App, reader: Subscriber, then: datetime, before: datetime) -> Considered:
+    """What a digest at that instant of the past would have held; reads only.
+
+    It is the one a run made for who was a reader then: papers as they were known, with the counts
+    they had. For anybody else it is what a reader would have got who had one at `before`: papers
+    count as seen on the day they were announced, whenever they came to us. Of feedback, and of
+    texts that changed, we know today's.
+    """
+    was_reader = reader.confirmed_at is not None and reader.confirmed_at <= then
+    reach = reader.schedule.cadence.period + GRACE
+    wants_new_versions = any(profile.new_versions for profile in reader.profiles)
+    papers = _papers(app, (then - reach).date(), then.date(), with_replaced=wants_new_versions)
+    if not was_reader:
+        zone = ZoneInfo(reader.schedule.zone)
+        papers = [_seen_when_announced(paper, zone) for paper in papers]
+    there = {
+        paper.number: _known_then(paper, then)
+        for paper in papers
+        if paper.first_seen_at is not None and paper.first_seen_at <= then
+    }
+    counts = app.store.papers.signals_at(there, then)
+    papers = [replace(one, signals=counts.get(one.number, one.signals)) for one in there.values()]
+    since = {} if was_reader else {reader.number: before}
+    (considered,) = _considered(
+        app, [reader], papers, then, reach=reach, kind="digest", since=since
+    )
+    return considered
+
+
+def _seen_when_announced(paper: Paper, zone: ZoneInfo) -> Paper:
+    if paper.announced_on is None:
+        return paper
+    seen = datetime.combine(paper.announced_on, time(), zone).astimezone(UTC)
+    return replace(
+        paper,
+        first_seen_at=seen,
+        listings=tuple(replace(one, first_seen_at=None) for one in paper.listings),
+    )
+
+
+def _known_then(paper: Paper, then: datetime) -> Paper:
+    """A paper without what was listed of it later."""
+    listings = [one for one in paper.listings if not one.first_seen_at or one.first_seen_at <= then]
+    return replace(paper, listings=tuple(listings) or paper.listings)
+
+
 def _considered(
     app: App,
     readers: Sequence[Subscriber],
@@ -88,28 +135,35 @@ def _considered(
     *,
     reach: timedelta,
     kind: str,
+    since: Mapping[int, datetime] | None = None,
 ) -> list[Considered]:
-    """What the next digests of readers hold who all look at these papers."""
+    """What the next digests of readers hold who all look at these papers.
+
+    With `since` it is one of the past: nothing counts that was sent from `now` on, and it has the
+    last digest of who had none of ours.
+    """
     from digest.match import Engine  # noqa: PLC0415 -- needed where something is matched
     from digest.selection import near_misses, select  # noqa: PLC0415
     from digest.variants import Variants  # noqa: PLC0415
 
     numbers = [reader.number for reader in readers]
-    last = app.store.deliveries.last_sent(numbers)
+    before = None if since is None else now
+    last = {**(since or {}), **app.store.deliveries.last_sent(numbers, before)}
     liked = learned_of(app, readers, papers)
     found = Engine(papers, now=now).match(
         [profile for reader in readers for profile in reader.profiles],
         learned=[liked.get(reader.number) for reader in readers for _ in reader.profiles],
     )
-    ledger = _Ledger(app, readers, papers, now - 2 * reach)
-    incomplete = _incomplete(app, now)
+    ledger = _Ledger(app, readers, papers, now - 2 * reach, before)
+    # What a source said later of that day is all that is left; it may have mended since.
+    incomplete = () if before else _incomplete(app, now)
     variants = Variants({paper.number: paper for paper in papers})
     windows = _Windows(papers, now)
     considered = []
     for reader in readers:
         matches = list(islice(found, len(reader.profiles)))
-        since = None if kind == "welcome" else last.get(reader.number)
-        window, replaced = windows.of(app, reader, matches, since)
+        newest = None if kind == "welcome" else last.get(reader.number)
+        window, replaced = windows.of(app, reader, matches, newest)
         known = ledger.of(reader.number, replaced)
         selection = select(
             reader,
@@ -118,7 +172,7 @@ def _considered(
             known=known,
             variants=variants,
             kind=kind,
-            since=since,
+            since=newest,
             until=now,
             looked_at=len(window),
             incomplete=incomplete,
@@ -186,12 +240,17 @@ class _Ledger:
     """What the readers of a batch know of its papers: what they were sent, and their libraries."""
 
     def __init__(
-        self, app: App, readers: Sequence[Subscriber], papers: Sequence[Paper], since: datetime
+        self,
+        app: App,
+        readers: Sequence[Subscriber],
+        papers: Sequence[Paper],
+        since: datetime,
+        before: datetime | None,
     ) -> None:
         from subscribers.library import names_of  # noqa: PLC0415 -- needed to decide only
 
         numbers = [reader.number for reader in readers]
-        self._sent = app.store.deliveries.ledger(numbers, since)
+        self._sent = app.store.deliveries.ledger(numbers, since, before)
         self._works = app.store.papers.same_works()
         self._libraries = app.store.libraries.of_all(numbers)
         self._named: dict[str, int] = {}

@@ -14,8 +14,8 @@ from digest.letters import digest_links, letter
 from digest.mail import to_bytes
 from digest.match import match
 from digest.misses import nearest
-from digest.news import FIRST, GRACE, consider
-from digest.selection import Selection, near_misses, select
+from digest.news import FIRST, GRACE, consider, consider_then
+from digest.selection import Selection, near_misses
 from subscribers.profile import Layout, Profile
 from subscribers.query import check
 from subscribers.subscriber import Schedule, Status, Subscriber
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from digest.app import App
     from digest.compose import Digest
     from digest.errors import QueryError
+    from digest.news import Considered
     from digest.papers import Paper
     from digest.render import Rendered
     from digest.selection import Miss
@@ -117,7 +118,7 @@ def preview(
     """A reader's next digest, or what a keyword text would bring a new reader.
 
     Of a text with mistakes the other lines are used and the mistakes given back. With a `day`
-    it is the digest of that day, whatever was sent since.
+    it is the digest a run on that day would have made, whatever was sent since.
     """
     mistakes: tuple[QueryError, ...] = ()
     if isinstance(reader_or_query, str):
@@ -126,8 +127,9 @@ def preview(
     else:
         reader = reader_or_query
     if day is not None:
-        return _of_day(app, _in(reader, layout), day, mistakes)
-    (considered,) = consider(app, [_in(reader, layout)], now)
+        considered = _then(app, _in(reader, layout), day)
+    else:
+        (considered,) = consider(app, [_in(reader, layout)], now)
     return _shown(
         app,
         considered.reader,
@@ -138,28 +140,13 @@ def preview(
     )
 
 
-def _of_day(app: App, reader: Subscriber, day: date, mistakes: tuple[QueryError, ...]) -> Preview:
-    """What was announced between a reader's digest before that day and the one of it."""
+def _then(app: App, reader: Subscriber, day: date) -> Considered:
+    """The digest of that day, since the one of the reader's digest day before."""
     schedule = reader.schedule
-    until = schedule.instant(day)
     before = day - timedelta(days=1)
-    while not schedule.falls_on(before):
+    while schedule.falls_on(day) and not schedule.falls_on(before):
         before -= timedelta(days=1)
-    first = before if schedule.falls_on(day) else day - timedelta(days=1)
-    papers = app.store.papers.between(first + timedelta(days=1), day)
-    window = {paper.number: paper for paper in papers}
-    found = match(papers, reader.profiles, now=until)
-    selection = select(
-        reader,
-        window,
-        found,
-        since=schedule.instant(first),
-        until=until,
-        looked_at=len(window),
-        note=app.settings.note,
-    )
-    misses = near_misses(reader, window, found, selection)
-    return _shown(app, reader, selection, window, misses, mistakes=mistakes)
+    return consider_then(app, reader, schedule.instant(day), schedule.instant(before))
 
 
 def sent(app: App, delivery: Delivery, *, layout: Layout | None = None) -> Preview:

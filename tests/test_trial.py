@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import timedelta
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,14 @@ from test_preview import NOW, PAPERS, House, paper
 from digest.demo import Mailbox
 from digest.errors import AddressError, RelayUnreachable
 from digest.hints import hints
+from digest.papers import Signals
 from digest.preview import preview
+from digest.run import issue
 from digest.selection import Selection
 from digest.trial import send_test
 from digest.web.preview import create_preview_app
+from subscribers.profile import Profile
+from subscribers.subscriber import Cadence, Schedule, Subscriber
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +45,44 @@ class TestADay:
         after = preview(house.app, "experts", now=NOW, day=day.replace(day=day.day + 1))
         assert [line.title for line in after.whys] == [later.title]
         assert "Thu 19 Nov" in seen.rendered.subject
+
+    def test_it_is_the_digest_that_a_run_on_that_day_made(self, house: House) -> None:
+        """What rose over a floor by then is in it, what rose or came later is not."""
+        schedule = Schedule(Cadence.DAILY, zone="Europe/Paris")
+        text = "upvotes>10 experts\nunlearning"
+        reader = Subscriber("noa@example.org", profiles=(Profile(text),), schedule=schedule)
+        noa = house.app.store.subscribers.add(reader.confirm(NOW), NOW)
+        slow = paper(81, "Experts That Rise", upvotes=3)
+        for days, counts, title in (
+            (0, 3, "Unlearning on the First Day"),
+            (1, 30, "Unlearning on the Second Day"),
+            (2, 400, "Unlearning on the Third Day"),
+        ):
+            now = schedule.instant(NOW.date() + timedelta(days=days + 1)) + timedelta(minutes=3)
+            house.app.clock = lambda now=now: now  # type: ignore[misc]
+            risen = replace(slow, signals=Signals(upvotes=counts))
+            (listing,) = paper(82 + days, title).listings
+            fresh = replace(
+                paper(82 + days, title),
+                listings=(replace(listing, day=now.date()),),
+            )
+            house.app.store.papers.ingest([risen, fresh], now - timedelta(minutes=5))
+            issue(house.app)
+        made = [
+            Selection.unpack(one.selection)
+            for one in house.app.store.deliveries.history(noa.number)
+            if one.kind == "digest"
+        ]
+        assert len(made) == 3
+        for days, selection in enumerate(reversed(made)):
+            day = NOW.date() + timedelta(days=days + 1)
+            seen = preview(house.app, noa, now=house.app.clock(), day=day)
+            assert [pick.paper for pick in seen.selection.picks] == [
+                pick.paper for pick in selection.picks
+            ]
+            assert seen.selection.matched == selection.matched
+            titles = [line.title for line in seen.whys]
+            assert (slow.title in titles) is (days > 0)
 
 
 class TestHints:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, insert, select, update
 
 from digest.errors import NotFound
 from digest.store.database import chunks
@@ -152,10 +152,13 @@ class Deliveries:
             connection.execute(EXCLUSION.delete().where(EXCLUSION.c.issue.in_(old)))
         return Frozen(number, candidates, len(fresh), len(left_out))
 
-    def ledger(self, readers: Sequence[int], since: datetime) -> dict[int, list[bytes]]:
+    def ledger(
+        self, readers: Sequence[int], since: datetime, before: datetime | None = None
+    ) -> dict[int, list[bytes]]:
         """The selections of what was sent to these readers from `since` on, or may have been.
 
-        Everything counts but what is expired, cancelled, dropped, rejected, or a test.
+        Everything counts but what is expired, cancelled, dropped, rejected, or a test; with
+        `before`, what was frozen earlier than that.
         """
         sent: dict[int, list[bytes]] = {number: [] for number in readers}
         with self._database.read() as connection:
@@ -164,16 +167,17 @@ class Deliveries:
                     select(DELIVERY.c.subscriber, DELIVERY.c.selection).where(
                         DELIVERY.c.subscriber.in_(part),
                         DELIVERY.c.created_at >= since,
-                        DELIVERY.c.state.not_in(NOT_SENT),
-                        DELIVERY.c.kind.in_(("digest", "welcome")),
+                        *_frozen(before),
                     )
                 )
                 for row in rows:
                     sent[row.subscriber].append(row.selection)
         return sent
 
-    def last_sent(self, readers: Sequence[int]) -> dict[int, datetime]:
-        """When the newest digest that went out to each reader was frozen."""
+    def last_sent(
+        self, readers: Sequence[int], before: datetime | None = None
+    ) -> dict[int, datetime]:
+        """When the newest digest that went out to each reader was frozen; earlier than `before`."""
         newest: dict[int, datetime] = {}
         with self._database.read() as connection:
             for part in chunks(list(readers)):
@@ -181,8 +185,7 @@ class Deliveries:
                     select(DELIVERY.c.subscriber, func.max(DELIVERY.c.created_at))
                     .where(
                         DELIVERY.c.subscriber.in_(part),
-                        DELIVERY.c.state.not_in(NOT_SENT),
-                        DELIVERY.c.kind.in_(("digest", "welcome")),
+                        *_frozen(before),
                     )
                     .group_by(DELIVERY.c.subscriber)
                 )
@@ -306,3 +309,9 @@ def delivery_of(row: Row[Any], **changed: Any) -> Delivery:  # noqa: ANN401 -- c
         name: getattr(row, name) for name in Delivery.__slots__ if name not in {"number", "address"}
     }
     return Delivery(number=row.id, address=row.address or "", **(values | changed))
+
+
+def _frozen(before: datetime | None) -> list[ColumnElement[bool]]:
+    """That a digest was sent or may have been; and frozen earlier than that, if it is given."""
+    sent = DELIVERY.c.state.not_in(NOT_SENT), DELIVERY.c.kind.in_(("digest", "welcome"))
+    return [*sent, DELIVERY.c.created_at < before] if before else [*sent]
