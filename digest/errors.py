@@ -7,6 +7,7 @@
       + RosterError               a file that is no table of readers
       + NotFound                  no such reader, paper, delivery or template
       + Conflict                  it is there already, or somebody else is at it
+      + SelectionError            what was frozen for a delivery cannot be read any more
       + LinkError                 a link that was tampered with, swapped or has ended
       + SourceError               a source could not be asked (an answer is a Fetch, not an error)
       + StoreError                the database
@@ -108,6 +109,10 @@ class NotFound(PaperDigestError):
 
 class Conflict(PaperDigestError):
     """It is there already, or somebody else is at it."""
+
+
+class SelectionError(PaperDigestError):
+    """What was frozen for a delivery cannot be read any more: its row is damaged."""
 
 
 class LinkError(PaperDigestError):

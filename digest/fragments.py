@@ -195,8 +195,10 @@ class Fragments:
         `feedback` is where it goes, as it stands in HTML and in text, and its size in HTML.
         """
         in_html, in_text, length = feedback
-        total, is_first, card_of = 0, True, self._card
+        total, is_first, card_of, has_feedback = 0, True, self._card, length > 0
+        add_html, add_text = html.append, texts.append
         for pick, number, layout, place in interest.spots:
+            width = _WIDTHS[number]
             (form, picked), (text_form, text_picked), size, numbers, places, links = card_of(
                 pick.paper,
                 pick.packed,
@@ -204,14 +206,14 @@ class Fragments:
                 layout,
                 view,
                 is_first,
-                _WIDTHS[number] if number > 1 else 0,
-                length > 0,
+                width if number > 1 else 0,
+                has_feedback,
             )
             is_first = False
             slots = _NUMBERS[number], _NUMBERS[place], in_html, in_text
-            html.append(form % picked(slots) if picked else form)
-            texts.append(text_form % text_picked(slots) if text_picked else text_form)
-            total += size + links * length + numbers * _WIDTHS[number] + places * _WIDTHS[place]
+            add_html(form % picked(slots) if picked else form)
+            add_text(text_form % text_picked(slots) if text_picked else text_form)
+            total += size + links * length + numbers * width + places * _WIDTHS[place]
         return total
 
     def _rendered_card(  # noqa: PLR0917 -- everything a card depends on

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from digest.channels import Outgoing
+from digest.errors import SelectionError
 from digest.notices import TO_READERS, goes_to, is_notice, note
 from digest.selection import Selection
 from digest.tags import MARK
@@ -79,9 +81,12 @@ class Letters:
         """Read the readers of a batch, and the papers that were not read yet."""
         numbers = [one.subscriber for one in batch if one.subscriber is not None]
         readers = self._app.store.subscribers.by_numbers(numbers)
-        selections = {
-            one.number: Selection.unpack(one.selection) for one in batch if not is_notice(one)
-        }
+        selections: dict[int, Selection] = {}
+        for one in batch:
+            # One that is damaged is met again where its own message is made, and stops no other.
+            with suppress(SelectionError):
+                if not is_notice(one):
+                    selections[one.number] = Selection.unpack(one.selection)
         wanted = {pick.paper for one in selections.values() for pick in one.picks}
         if len(self._day.papers) > MOST_PAPERS:
             self._day = _Day(self._app)

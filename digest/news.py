@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
@@ -9,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from digest.errors import SelectionError
 from digest.papers import ListingKind
 from digest.retold import KEEP_ASKING, UNASKED
 
@@ -262,7 +264,10 @@ class _Ledger:
         from digest.selection import Known, Selection  # noqa: PLC0415
 
         sent = self._sent.get(reader, ())
-        already = {number for packed in sent for number in Selection.unpack(packed).papers}
+        already: set[int] = set()
+        for packed in sent:
+            with suppress(SelectionError):  # a damaged row may cost its reader a repetition
+                already |= Selection.unpack(packed).papers
         if self._works:
             # What was sent as one paper counts as sent of all that it is or was one with.
             already |= {other for number in already for other in self._works.get(number, ())}

@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from digest.errors import SelectionError
 from digest.match import Reason, ReasonKind
 from digest.retold import TOP_TEN
 from digest.variants import Variants
@@ -97,8 +98,14 @@ class Selection:
 
     @classmethod
     def unpack(cls, data: bytes) -> Selection:
-        """A selection packed by `pack`."""
-        fields: dict[str, Any] = json.loads(zlib.decompress(data))
+        """A selection packed by `pack`; raises SelectionError for anything else."""
+        try:
+            return cls._of(json.loads(zlib.decompress(data)))
+        except (zlib.error, ValueError, LookupError, TypeError) as error:
+            raise SelectionError("what was frozen for it is damaged") from error
+
+    @classmethod
+    def _of(cls, fields: dict[str, Any]) -> Selection:
         since = fields["since"]
         return cls(
             kind=fields["kind"],

@@ -126,3 +126,9 @@ def test_a_copy_is_accepted_from_the_command_line(
     assert "Nothing is sent from it. If that is meant" in said("doctor")[1]
     assert said("send", "--restored")[0] == 0
     assert len(list((tmp_path / "outbox").glob("*.eml"))) == 1
+
+
+def test_a_commit_is_on_disk_even_where_the_server_would_lose_some(postgres: Postgres) -> None:
+    url = f"{postgres.new_database()}&options=-csynchronous_commit%3Doff"
+    with open_store(url) as store, store.database.read() as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == "on"

@@ -126,6 +126,17 @@ def test_what_a_press_cannot_make_the_sender_judges(app: App, presses: Presses) 
     assert len(relay.dots) == READERS - 1
 
 
+def test_a_damaged_row_stops_no_other(app: App, presses: Presses) -> None:
+    with app.store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE delivery SET selection = x'0102' WHERE id = 7")
+    with Recorder() as relay:
+        send(app, relay, presses)
+    (broken,) = [one for one in app.store.deliveries.history(limit=READERS) if one.number == 7]
+    said = "the message could not be made: what was frozen for it is damaged"
+    assert (broken.state, broken.text) == ("rejected", said)
+    assert len(relay.dots) == READERS - 1
+
+
 def test_a_pause_gives_back_what_the_presses_have(app: App, presses: Presses) -> None:
     def refuse(verb: str, _: Session) -> bytes | None:
         return b"554 5.7.1 not from you\r\n" if verb == "DATA" else None
