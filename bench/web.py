@@ -35,11 +35,12 @@ from urllib.request import urlopen
 from bench.figures import Figure
 from bench.match import mixed, real_texts
 from digest.app import App, utc_now
-from digest.cli.work import QUICK_TURNS, listen
+from digest.cli.work import QUICK_TURNS
 from digest.papers import Listing, PaperId, Signals
 from digest.run import issue
 from digest.settings import load
 from digest.store import open_store
+from digest.web.listening import listen
 from subscribers.profile import Profile
 from subscribers.subscriber import Subscriber
 

@@ -82,11 +82,12 @@ def run_demo(folder: Path, *, once: bool) -> None:
         with _played(folder):
             _say_where(folder)
         return
-    from digest.web.preview import listen
+    from digest.web.listening import address_of
+    from digest.web.preview import listen_here
 
     # The links of the mails lead to pages that are there as long as the demo runs.
-    with listen(PORT) as listening:
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with listen_here(PORT) as listening:
+        address = address_of(listening)
         with _played(folder, public_url=f"{address}{_PAGES}") as house:
             print(f"Look      {address}      type your own keywords there and see your mail")
             print(

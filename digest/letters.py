@@ -11,7 +11,7 @@ from digest.channels import Outgoing
 from digest.errors import SelectionError
 from digest.notices import TO_READERS, goes_to, is_notice, note
 from digest.selection import Selection
-from digest.tags import MARK
+from digest.tags import MARK, PREVIEW
 from subscribers.links import Purpose
 
 if TYPE_CHECKING:
@@ -32,30 +32,49 @@ MOST_PAPERS: Final = 5000
 
 
 def digest_links(app: App, reader: Subscriber, delivery_id: str) -> DigestLinks:
-    """The links of one mail; of none where nobody can reach this installation."""
+    """The links of one delivery's mail; "" where nobody can reach this installation."""
     from digest.render import DigestLinks  # noqa: PLC0415
 
-    mailto = f"mailto:{_leave_address(app, delivery_id)}?subject=unsubscribe"
-    if not app.settings.public_url or not reader.public_id:
-        return DigestLinks(unsubscribe_mailto=mailto)
     url = app.links.url
     return DigestLinks(
         manage=url(Purpose.MANAGE, reader.public_id),
         pause=url(Purpose.PAUSE, reader.public_id),
         unsubscribe=url(Purpose.UNSUBSCRIBE, reader.public_id),
-        browser=url(Purpose.VIEW, delivery_id) if delivery_id else "",
+        browser=url(Purpose.VIEW, delivery_id),
         home=app.settings.public_url,
-        feedback=url(Purpose.FEEDBACK, delivery_id) if delivery_id else "",
-        unsubscribe_mailto=mailto,
+        feedback=url(Purpose.FEEDBACK, delivery_id),
+        unsubscribe_mailto=_leaving(app, app.tags.tag(delivery_id)),
     )
 
 
-def _leave_address(app: App, delivery_id: str) -> str:
+def preview_links(app: App) -> DigestLinks:
+    """The links `digest_links` gives, each as long as there, of which none acts or opens."""
+    from digest.render import DigestLinks  # noqa: PLC0415
+
+    url = app.links.preview
+    return DigestLinks(
+        manage=url(Purpose.MANAGE),
+        pause=url(Purpose.PAUSE),
+        unsubscribe=url(Purpose.UNSUBSCRIBE),
+        browser=url(Purpose.VIEW),
+        home=app.settings.public_url,
+        feedback=url(Purpose.FEEDBACK),
+        unsubscribe_mailto=_leaving(app, preview_tag(app)),
+    )
+
+
+def preview_tag(app: App) -> str:
+    """What a preview has for a tag; "" where mails have none."""
+    return PREVIEW if app.tags else ""
+
+
+def _leaving(app: App, tag: str) -> str:
     """Where one writes to leave: with a tag to the mailbox we read ourselves, else to a person."""
     settings = app.settings
-    if delivery_id and app.tags and settings.bounces_url and MARK in settings.bounce_address:
-        return app.tags.envelope(settings.bounce_address, delivery_id)
-    return settings.contact
+    address = settings.contact
+    if tag and settings.bounces_url and MARK in settings.bounce_address:
+        address = settings.bounce_address.replace(MARK, tag, 1)
+    return f"mailto:{address}?subject=unsubscribe"
 
 
 class Letters:

@@ -1,6 +1,7 @@
 """What a digest would be, seen before it is sent: the mail, why each paper is in, what was not.
 
 Reads only: nothing here marks anything as sent. The page and the command line show the same.
+Every link of the mail is there and none acts: a preview is shown around, a reader's links are not.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.hints import hints
-from digest.letters import digest_links, letter
+from digest.letters import letter, preview_links, preview_tag
 from digest.mail import to_bytes
 from digest.match import match
 from digest.misses import nearest
@@ -48,8 +49,9 @@ class Line:
 class Preview:
     """One digest, with everything there is to know about it.
 
-    `message` is the whole message as it would go over the wire. `delivery` is None for what
-    has not been sent. `mistakes` are those of a typed text; its other lines were used.
+    `message` is the whole message as it would go over the wire; its links are `preview_links`.
+    `delivery` is None for what has not been sent. `mistakes` are those of a typed text; its other
+    lines were used.
     """
 
     reader: Subscriber
@@ -232,7 +234,7 @@ def _shown(
     delivery: Delivery | None = None,
     mistakes: tuple[QueryError, ...] = (),
 ) -> Preview:
-    links = digest_links(app, reader, delivery.public_id if delivery else "")
+    links = preview_links(app)
     digest, rendered = app.renderer.fitted(reader, selection, papers, links)
     message = letter(
         app,
@@ -242,6 +244,7 @@ def _shown(
         message_id=delivery.message_id if delivery else f"<preview@{app.settings.hostname}>",
         date=delivery.created_at if delivery else selection.until,
         issue=delivery.issue if delivery else None,
+        tag=preview_tag(app),
     )
     return Preview(
         reader=reader,

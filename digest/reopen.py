@@ -53,8 +53,8 @@ def objection(entry: Entry, action: Action) -> str:
     state = entry.state
     if not entry.number:
         return "no mail was made: " + entry.text
-    if state in _UNDER_WAY and action in {Action.RETRY, Action.RESEND}:
-        return "it waits to be sent" if state == "ready" else "it is being sent"
+    if action in {Action.RETRY, Action.RESEND} and (why := _stays(entry)):
+        return why
     if action is Action.RETRY and state not in _SURELY_NOT_SENT:
         return (
             "it may have arrived: `deliveries resend` sends it all the same, "
@@ -66,6 +66,15 @@ def objection(entry: Entry, action: Action) -> str:
         return f"it is {state} and did not arrive: `deliveries retry` tries again"
     if action in {Action.ARRIVED, Action.LOST} and state != "unknown":
         return f"it is {state}: there is nothing to resolve"
+    return ""
+
+
+def _stays(entry: Entry) -> str:
+    """Why a delivery is not to be sent once more whatever became of it, or nothing."""
+    if entry.kind == "test":
+        return "it is a test mail: `paper-digest preview --send` sends another"
+    if entry.state in _UNDER_WAY:
+        return "it waits to be sent" if entry.state == "ready" else "it is being sent"
     return ""
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 HEADER: Final = "X-Digest-Tag"
 MARK: Final = "*"
 """Where the tag goes in a bounce address, as in bounces+*@example.org."""
+PREVIEW: Final = "this-mail-is-only-for-preview"
+"""Stands where a tag stands in a mail that is no delivery's; as long as one, and none."""
 _MAC_BYTES: Final = 10
 _TAG: Final = re.compile(r"(?<![a-z0-9])([a-z2-7]{13})([a-z2-7]{16})(?![a-z0-9])", re.IGNORECASE)
 _MOST_TRIED: Final = 200

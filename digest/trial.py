@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from digest.channels import Outgoing
 from digest.language import language
-from digest.letters import letter
+from digest.letters import letter, preview_links
 from digest.mail import message_id, to_bytes
-from digest.render import DigestLinks
 from digest.store.subscribers import new_public_id
 from subscribers.subscriber import normalize_address
 
@@ -22,18 +21,15 @@ if TYPE_CHECKING:
 def send_test(app: App, shown: Preview, to: str) -> Reply:
     """Send what a preview shows to one address, now, and say what the relay said.
 
-    The mail says that it is a test and has none of the reader's links. Raises AddressError for
-    an address that is none, RelayError when the relay is not to be had.
+    The mail says that it is a test; its links are a preview's and act on nobody. Raises
+    AddressError for an address that is none, RelayError when the relay is not to be had.
     """
     address, now = normalize_address(to), app.clock()
     public_id = new_public_id()
     mark = language(shown.reader.language).say("This is a test; it changes nobody’s digest.")
     selection = replace(shown.selection, kind="test", note=f"{mark} {shown.selection.note}".strip())
     reader = replace(shown.reader, address="", came_from="", name="")
-    links = DigestLinks(
-        home=app.settings.public_url,
-        unsubscribe_mailto=f"mailto:{app.settings.contact}?subject=unsubscribe",
-    )
+    links = preview_links(app)
     rendered = app.renderer.fitted(reader, selection, shown.papers, links)[1]
     tag = app.tags.tag(public_id)
     message = letter(

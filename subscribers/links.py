@@ -68,6 +68,12 @@ _BROKEN: Final = (
     "This link is not complete or was changed on its way. Open it again from the newest mail."
 )
 
+_PREVIEW: Final = "this-link-is-from-a-preview-only"
+"""Stands where a token stands, and is as long as one."""
+_OF_PREVIEW: Final = (
+    "This link is from a preview, so it does nothing. The same link in the mail that is sent works."
+)
+
 
 class Links:
     """Makes and opens the links of one installation.
@@ -101,8 +107,17 @@ class Links:
             payload += int(expires.timestamp()).to_bytes(_EXPIRY)
         return _encode(payload + _mac(self._keys[purpose][0], payload))
 
+    def preview(self, purpose: Purpose) -> str:
+        """A URL as long as `url` without expiry gives, which stands for nobody; "" as there."""
+        return self._starts[purpose] + _PREVIEW if self.public_url else ""
+
     def open(self, purpose: Purpose, token: str, *, now: datetime) -> str:
-        """The public id the link stands for; LinkError when changed, swapped or ended."""
+        """The public id the link stands for; LinkError when changed, swapped or ended.
+
+        LinkError also for a link of a preview, and it says so.
+        """
+        if token == _PREVIEW:
+            raise LinkError(_OF_PREVIEW)
         raw = _decode(token)
         payload, mac = raw[:-_MAC], raw[-_MAC:]
         if len(payload) not in (_ID, _ID + _EXPIRY):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,12 @@ from typer.testing import CliRunner
 from digest.app import App, open_app, utc_now
 from digest.bounces import Kind, Report
 from digest.cli import app as command_line
+from digest.preview import preview
 from digest.reopen import Action, act
 from digest.run import deliver, ingest, issue
 from digest.settings import load
 from digest.store.history import Entry, Sought
+from digest.trial import send_test
 from subscribers.profile import Profile
 from subscribers.subscriber import Schedule, Subscriber
 
@@ -348,3 +351,18 @@ def test_what_is_left_alone_is_named_and_the_exit_code_says_so(shell: App) -> No
     assert result.exit_code == 1
     assert f"{accepted} to ada@example.org: left alone, it was accepted" in result.stderr
     assert result.stdout == "Nothing was changed.\n"
+
+
+def test_a_test_mail_is_nobodys_and_not_a_reader_who_was_removed(shell: App) -> None:
+    send_test(shell, preview(shell, "unlearning", now=NOW), "grace@example.org")
+    (kept,) = shell.store.history.find(Sought(kinds=("test",)), 10)
+    table = call("deliveries").stdout
+    assert "(removed)" not in table
+    assert re.search(r" test +\(test\) +accepted +2 ", table)
+    shown = call("deliveries", "show", kept.public_id).stdout
+    assert "to        (test), list " in shown
+    assert "what      test, 2 papers" in shown
+    again = call("deliveries", "resend", "--yes", kept.public_id)
+    assert again.exit_code == 1
+    assert "to (test): left alone, it is a test mail: `paper-digest preview --send`" in again.stderr
+    assert shell.store.history.named(kept.public_id) == kept

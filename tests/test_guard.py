@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from loopback import Site, serving
 from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annotation
 
-from digest.cli.work import listen
 from digest.web.guard import MAX_BODY, PAGE_POLICY, Guard
+from digest.web.listening import listen
+from digest.web.preview import listen_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,11 +76,18 @@ def test_a_body_that_never_said_its_length_is_cut_off_at_the_limit(site: Site) -
     connection.close()
 
 
-def test_no_answer_waits_for_an_acknowledgement() -> None:
+@pytest.mark.parametrize("of_preview", [False, True])
+def test_no_answer_waits_for_an_acknowledgement(of_preview: bool) -> None:
     """Head and body of an answer are two writes: the second must not wait for the first."""
     with (
-        listen("127.0.0.1", 0) as listening,
+        listen_here(0) if of_preview else listen("127.0.0.1", 0) as listening,
         socket.create_connection(listening.getsockname()),
         listening.accept()[0] as accepted,
     ):
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_the_preview_takes_another_port_where_its_own_is_taken() -> None:
+    with listen_here(0) as first, listen_here(first.getsockname()[1]) as second:
+        assert second.getsockname()[0] == "127.0.0.1"
+        assert second.getsockname()[1] != first.getsockname()[1]

@@ -126,6 +126,18 @@ def test_only_public_ids_are_signed(wrong: str) -> None:
         LINKS.token(Purpose.MANAGE, wrong)
 
 
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_link_of_a_preview_is_as_long_as_a_real_one_opens_nothing_and_says_so(
+    purpose: Purpose,
+) -> None:
+    url = LINKS.preview(purpose)
+    assert len(url) == len(LINKS.url(purpose, READER))
+    assert url.rpartition("/")[0] == LINKS.url(purpose, READER).rpartition("/")[0]
+    with pytest.raises(LinkError, match="This link is from a preview"):
+        LINKS.open(purpose, url.rpartition("/")[2], now=NOW)
+    assert Links("", []).preview(purpose) == ""
+
+
 @pytest.mark.parametrize("keys", [[], [b""], [b"good", b""]])
 def test_an_empty_key_is_refused(keys: list[bytes]) -> None:
     with pytest.raises(ValueError, match="need a key"):

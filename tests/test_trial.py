@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
+from html import unescape
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,11 +18,13 @@ from test_preview import NOW, PAPERS, House, paper
 from digest.demo import Mailbox
 from digest.errors import AddressError, RelayUnreachable
 from digest.hints import hints
+from digest.letters import Letters
 from digest.papers import Signals
-from digest.preview import preview
+from digest.preview import preview, sent
 from digest.run import issue
 from digest.selection import Selection
 from digest.trial import send_test
+from digest.web import create_app
 from digest.web.preview import create_preview_app
 from subscribers.profile import Profile
 from subscribers.subscriber import Cadence, Schedule, Subscriber
@@ -29,6 +33,88 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytest_plugins = ["test_preview"]
+
+
+LINK = re.compile(r"https://uni\.example/digest/(\w)/([\w-]*)")
+"""A link of a mail into our own pages: what it is for, and its token."""
+HREF = re.compile(r'href="([^"]*)"')
+INERT = "this-link-is-from-a-preview-only"
+
+
+def reading_bounces(house: House) -> None:
+    """Let its mails be left by writing to an address that carries their tag."""
+    house.app.settings = replace(
+        house.app.settings,
+        bounce_address="bounces+*@example.org",
+        bounces_url="maildir:/nowhere",
+    )
+
+
+class TestLinks:
+    """A preview has every link of the mail that is sent, and none of them acts."""
+
+    def test_it_is_the_mail_that_is_sent_but_for_tokens(self, house: House) -> None:
+        reading_bounces(house)
+        seen = preview(house.app, house.ada, now=NOW)
+        issue(house.app, everybody=True)
+        deliveries = house.app.store.deliveries.history(house.ada.number)
+        letters = Letters(house.app)
+        letters.prepare(deliveries)
+        (went,) = [letters.build(one).message for one in deliveries]
+        both = (message_from_bytes(raw, policy=policy.default) for raw in (seen.message, went))
+        shown, gone = both
+        assert shown.keys() == gone.keys()
+        for name in ("List-Unsubscribe", "X-Digest-Tag"):
+            assert len(shown[name]) == len(gone[name])
+            assert shown[name] != gone[name]
+        for one, other in zip(shown.iter_parts(), gone.iter_parts(), strict=True):
+            looks, is_sent = one.get_content(), other.get_content()
+            real = dict.fromkeys(token for _, token in LINK.findall(is_sent))
+            assert len(real) >= 4
+            assert LINK.sub(r"\1", looks) == LINK.sub(r"\1", is_sent)
+            assert len(looks) == len(is_sent)
+            assert INERT in looks
+            assert not [token for token in real if token in looks]
+
+    @pytest.mark.parametrize("query", [None, "unlearning"])
+    def test_every_link_is_there_none_opens_and_its_page_says_what_it_is(
+        self, house: House, query: str | None
+    ) -> None:
+        seen = preview(house.app, query or house.ada, now=NOW)
+        for words in ("Save", "Not for me", "View online", "Pause", "Unsubscribe"):
+            assert words in seen.rendered.html
+        pages = {unescape(url) for url in HREF.findall(seen.rendered.html) if LINK.match(url)}
+        assert {LINK.match(url)[1] for url in pages} == {"m", "p", "u", "v", "f"}  # type: ignore[index]
+        before = house.contents
+        with serving(create_app(house.app)) as site:
+            for url in pages:
+                path = url.removeprefix("https://uni.example")
+                shown = site.get(path)
+                assert shown.status == 404
+                assert "This link is from a preview" in shown.text
+                assert site.ask("POST", path, b"List-Unsubscribe=One-Click").status in {404, 405}
+        assert house.contents == before
+
+    def test_who_writes_to_its_leave_address_is_nobody(self, house: House) -> None:
+        reading_bounces(house)
+        shown = message_from_bytes(preview(house.app, house.ada, now=NOW).message)
+        assert "<mailto:bounces+this-mail-is-only-for-preview@" in shown["List-Unsubscribe"]
+        for name in ("List-Unsubscribe", "X-Digest-Tag"):
+            assert house.app.tags.find(shown[name]) is None
+
+    def test_what_was_sent_is_looked_at_without_its_live_links(self, house: House) -> None:
+        issue(house.app, everybody=True)
+        (delivery,) = house.app.store.deliveries.history(house.ada.number)
+        seen = sent(house.app, delivery)
+        tokens = {token for _, token in LINK.findall(seen.rendered.html + seen.rendered.text)}
+        assert tokens == {INERT}
+        assert house.app.tags.tag(delivery.public_id) not in seen.message.decode()
+
+    def test_without_a_public_url_there_is_none(self, house: House) -> None:
+        house.app.settings = replace(house.app.settings, public_url="")
+        seen = preview(house.app, house.ada, now=NOW)
+        assert INERT not in seen.message.decode()
+        assert "Save" not in seen.rendered.html
 
 
 class TestADay:
@@ -125,7 +211,12 @@ class TestTestMail:
         body = message.get_body(("plain",))
         assert body is not None
         assert "This is a test; it changes nobody’s digest." in body.get_content()
-        assert "/m/" not in body.get_content(), "a reader's own links go to the reader alone"
+        page = message.get_body(("html",))
+        assert page is not None
+        whole = "".join([message["list-unsubscribe"], body.get_content(), page.get_content()])
+        links = LINK.findall(whole)
+        assert {purpose for purpose, _ in links} == {"m", "p", "u", "v", "f"}
+        assert {token for _, token in links} == {INERT}, "a reader's links go to the reader alone"
         assert "ada@example.org" not in kept.read_text("ascii")
         (row,) = house.app.store.deliveries.history()
         assert (row.kind, row.state, row.subscriber) == ("test", "accepted", None)

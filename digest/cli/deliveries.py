@@ -126,7 +126,7 @@ def show(
         return
     facts = (
         ("delivery", entry.public_id),
-        ("to", f"{entry.address or '(removed)'}, list {entry.list_name}"),
+        ("to", f"{_whose(entry)}, list {entry.list_name}"),
         ("what", f"{entry.kind}, {count(_papers(entry), 'paper')}"),
         ("message", entry.message_id),
         ("made", _when(entry.created_at, zone)),
@@ -241,7 +241,7 @@ def _act(
         verdicts = [act(house, entry, action) for entry in reversed(entries)]
     for verdict in verdicts:
         if not verdict.done:
-            who = verdict.entry.address or "(removed)"
+            who = _whose(verdict.entry)
             typer.echo(f"{verdict.entry.public_id} to {who}: left alone, {verdict.why}", err=True)
     done = sum(verdict.done for verdict in verdicts)
     typer.echo(_outcome(action, done))
@@ -263,7 +263,7 @@ def _ask(action: Action, entries: Sequence[Entry]) -> None:
     if not sys.stdin.isatty():
         raise typer.BadParameter(f"{what} Nobody is here to answer: add --yes")
     for entry in entries[:_SHOWN]:
-        typer.echo(f"  {entry.public_id}  {entry.address or '(removed)'}  {entry.state}")
+        typer.echo(f"  {entry.public_id}  {_whose(entry)}  {entry.state}")
     if len(entries) > _SHOWN:
         typer.echo(f"  and {len(entries) - _SHOWN:,} more")
     typer.confirm(what, abort=True)
@@ -304,13 +304,20 @@ def _rows(entry: Entry, zone: ZoneInfo) -> list[tuple[str, ...]]:
     said = " ".join(filter(None, (_said(entry), _ahead(entry, zone))))
     first = (
         _when(entry.created_at, zone), entry.public_id, entry.kind,
-        entry.address or "(removed)", state, papers, said,
+        _whose(entry), state, papers, said,
     )  # fmt: skip
     tries = [
         (f"  {_when(one.ended_at, zone)}", "", "", "", _step(one), "", _said(one))
         for one in entry.attempts
     ]
     return [first, *(tries if len(tries) > 1 else [])]
+
+
+def _whose(entry: Entry) -> str:
+    """The reader, as the log names them: a test mail is nobody's."""
+    from digest.store.trials import TEST
+
+    return "(test)" if entry.kind == TEST else entry.address or "(removed)"
 
 
 def _step(one: Attempt) -> str:
@@ -336,8 +343,9 @@ def _ahead(entry: Entry, zone: ZoneInfo) -> str:
 def _papers(entry: Entry) -> int:
     from digest.selection import Selection
     from digest.store.history import WITH_PAPERS
+    from digest.store.trials import TEST
 
-    if entry.kind not in WITH_PAPERS or not entry.number:
+    if entry.kind not in {*WITH_PAPERS, TEST} or not entry.number:
         return 0
     return len(Selection.unpack(entry.selection).picks)
 

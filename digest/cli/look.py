@@ -67,8 +67,8 @@ def preview(
 ) -> None:
     """See a reader's next digest, or what keywords would bring, before anything is sent.
 
-    It is written as .html, .txt and .eml. Nothing is marked as sent; --send sends one test mail,
-    marked as a test and in nobody's ledger.
+    It is written as .html, .txt and .eml, with every link, of which none acts. Nothing is marked
+    as sent; --send sends one test mail, marked as a test and in nobody's ledger.
     """
     from digest.app import open_app
     from digest.hints import BUDGET
@@ -121,14 +121,15 @@ def _serve(
     from contextlib import suppress
     from urllib.parse import urlencode
 
-    from digest.web.preview import create_preview_app, listen, serve_preview
+    from digest.web.listening import address_of
+    from digest.web.preview import create_preview_app, listen_here, serve_preview
 
     readers = house.store.subscribers.all()
     first = {"reader": reader.public_id} if reader else {"q": query or ""}
     if day:
         first["date"] = f"{day:%Y-%m-%d}"
-    with listen(port) as listening:
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}/?{urlencode(first)}"
+    with listen_here(port) as listening:
+        address = f"{address_of(listening)}/?{urlencode(first)}"
         typer.echo(f"Look      {address}\nCtrl-C ends.")
         with suppress(KeyboardInterrupt):
             serve_preview(create_preview_app(house, readers), listening)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import socket
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
@@ -17,7 +15,6 @@ from digest.cli.options import Quiet
 from digest.cli.sender import ending_well, log_to_stderr, looked_after
 from digest.cli.stages import bounces_stage, end, ingest_stage, issue_stage, send_stage, stages
 from digest.cli.terminal import when
-from digest.errors import Conflict
 
 if TYPE_CHECKING:
     import uvicorn
@@ -107,6 +104,7 @@ def serve(
 
     from digest.app import open_app
     from digest.web import create_app
+    from digest.web.listening import address_of, listen
 
     with open_app(settings(**changes)) as house:
         log_to_stderr()
@@ -131,30 +129,6 @@ def serve(
             typer.echo(f"Paper Digest on {address_of(listening)}{known_as}. Ctrl-C ends.")
             server.run(sockets=[listening])
     typer.echo("Ended; nothing was left half done.")
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there; port 0 takes a free one. Raises Conflict when it is taken."""
-    name = host.strip("[]")
-    family = socket.AF_INET6 if ":" in name else socket.AF_INET
-    try:
-        listening = socket.create_server((name, port), family=family, backlog=2048)
-    except OSError as error:
-        why = os.strerror(error.errno or 0)
-        raise Conflict(
-            f"cannot listen on {host} port {port} ({why}): set another DIGEST_PORT"
-        ) from error
-    # asyncio sets this only where a socket's protocol is told. Without it every answer over a
-    # kept connection waits 40 ms for the acknowledgement of its own head (RFC 896, RFC 1122).
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
-
-
-def address_of(listening: socket.socket) -> str:
-    """Where a browser finds what listens there."""
-    host, port = listening.getsockname()[:2]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- only compared
-    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
 def _end_well_on_signals(server: uvicorn.Server) -> None:

@@ -63,7 +63,8 @@ class Entry:
     """One line of the history: a delivery with all its attempts, or an exclusion. Instants: UTC.
 
     `number` is the delivery's own, 0 for an exclusion, whose `text` is the reason. `address` is
-    "" once the reader was removed. `not_before` is when it is tried next, where it is.
+    "" once the reader was removed, and of a test mail. `not_before` is when it is tried next,
+    where it is.
     """
 
     number: int

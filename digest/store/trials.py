@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert, update
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from digest.channels import Reply
     from digest.store.database import Database
+
+TEST: Final = "test"
+"""The kind of delivery that a test mail is."""
 
 
 class Trials:
@@ -36,11 +39,11 @@ class Trials:
             connection.execute(
                 insert(DELIVERY).values(
                     public_id=public_id,
-                    kind="test",
+                    kind=TEST,
                     channel=channel,
                     list_name=list_name,
                     subscriber=None,
-                    dedupe_key=f"test:{public_id}",
+                    dedupe_key=f"{TEST}:{public_id}",
                     state="unknown",
                     attempt=1,
                     not_before=now,
@@ -59,7 +62,7 @@ class Trials:
         with self._database.write() as connection:
             connection.execute(
                 update(DELIVERY)
-                .where(DELIVERY.c.public_id == public_id, DELIVERY.c.kind == "test")
+                .where(DELIVERY.c.public_id == public_id, DELIVERY.c.kind == TEST)
                 .values(
                     state=state,
                     relay=reply.relay,

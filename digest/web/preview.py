@@ -5,7 +5,6 @@ It shows readers' addresses, so it is served on this machine's loopback, under i
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -19,18 +18,20 @@ from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annot
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
-from digest.errors import AddressError, LinkError, RelayError
+from digest.errors import AddressError, Conflict, LinkError, RelayError
 from digest.news import consider
 from digest.preview import Preview, latest, matched, preview
 from digest.render import BUDGET, templates_dir
 from digest.selection import Selection
 from digest.web import bare_app
 from digest.web.guard import MAIL_POLICY, Guard
+from digest.web.listening import listen
 from digest.web.pages import PRIVATE, Form, Pages, form, typed
 from digest.web.preferences import LAYOUTS, MAX_QUERY, mistakes, repaired
 from subscribers.profile import Layout
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
     from starlette.types import ASGIApp
@@ -222,19 +223,19 @@ class _Watch:
 
 
 def serve_preview(web: ASGIApp, listening: socket.socket) -> None:
-    """Serve the page until Ctrl-C, where `listen` listens."""
+    """Serve the page until Ctrl-C, where `listen_here` listens."""
     import uvicorn  # noqa: PLC0415 -- only what serves needs it
 
     config = uvicorn.Config(web, log_level="warning", lifespan="off", ws="none")
     uvicorn.Server(config).run(sockets=[listening])
 
 
-def listen(port: int) -> socket.socket:
+def listen_here(port: int) -> socket.socket:
     """Listen on that port of 127.0.0.1, or on another one where it is taken."""
     try:
-        return socket.create_server(("127.0.0.1", port))
-    except OSError:
-        return socket.create_server(("127.0.0.1", 0))
+        return listen(NAMES[0], port)
+    except Conflict:
+        return listen(NAMES[0], 0)
 
 
 def _listed(app: App, readers: Sequence[Subscriber], shown: str) -> list[Listed]:
