@@ -37,17 +37,24 @@ class Considered:
     """One reader's next digest, decided but not frozen; `reason` says why there is none.
 
     `papers` are those of the reader's window, by number; readers of one issue share them.
-    `find_misses` is called where somebody looks at them: few do, and it takes as long again.
+    `find_misses` is called where somebody looks at them: few do, and it takes as long again. It
+    is None where they were not kept.
     """
 
     reader: Subscriber
     selection: Selection
     papers: Mapping[int, Paper]
-    find_misses: Callable[[], tuple[Miss, ...]]
+    find_misses: Callable[[], tuple[Miss, ...]] | None
 
     @property
     def misses(self) -> tuple[Miss, ...]:
-        """What matched and is not in the digest, with what stopped each, best first."""
+        """What matched and is not in the digest, with what stopped each, best first.
+
+        ValueError where they were not kept.
+        """
+        if self.find_misses is None:
+            reason = "misses of readers with a digest were not kept"
+            raise ValueError(reason)
         return self.find_misses()
 
     @property
@@ -61,10 +68,17 @@ class Considered:
 
 
 def consider(
-    app: App, readers: Sequence[Subscriber], now: datetime, *, kind: str = "digest"
+    app: App,
+    readers: Sequence[Subscriber],
+    now: datetime,
+    *,
+    kind: str = "digest",
+    keep_misses: bool = True,
 ) -> list[Considered]:
     """Decide what these readers' next digests would hold; reads only.
 
+    Without `keep_misses` only readers who get nothing have their misses, and what was matched of
+    a few readers is forgotten before the next are matched: memory does not grow with it.
     A reader that is not stored (number 0) has no ledger and looks at the last seven days. How
     rare a word is depends on the papers it is counted in; readers are decided together who look
     at the same ones, so that a digest is the same whoever else is due.
@@ -78,7 +92,9 @@ def consider(
     for (reach, with_replaced), places in groups.items():
         papers = _papers(app, (now - reach).date(), now.date(), with_replaced=with_replaced)
         group = [readers[place] for place in places]
-        together = _considered(app, group, papers, now, reach=reach, kind=kind)
+        together = _considered(
+            app, group, papers, now, reach=reach, kind=kind, keep_misses=keep_misses
+        )
         decided.update(zip(places, together, strict=True))
     return [decided[place] for place in range(len(readers))]
 
@@ -138,6 +154,7 @@ def _considered(
     reach: timedelta,
     kind: str,
     since: Mapping[int, datetime] | None = None,
+    keep_misses: bool = True,
 ) -> list[Considered]:
     """What the next digests of readers hold who all look at these papers.
 
@@ -180,9 +197,13 @@ def _considered(
             incomplete=incomplete,
             note=app.settings.note,
         )
-        misses = partial(
+        find = partial(
             near_misses, reader, window, matches, selection, known=known, variants=variants
         )
+        misses: Callable[[], tuple[Miss, ...]] | None = find
+        if not keep_misses:
+            # What one reader matches holds on to all that was matched together with it.
+            misses = None if selection.picks else partial(tuple, find())
         considered.append(Considered(reader, selection, window, misses))
     return considered
 

@@ -53,7 +53,7 @@ def _issue(app: App, *, everybody: bool) -> IssueReport:
         return IssueReport()
     never = app.store.suppressions.among(reader.address for reader in readers)
     audience = [reader for reader in readers if reader.address not in never]
-    considered = consider(app, audience, now) if audience else []
+    considered = consider(app, audience, now, keep_misses=False) if audience else []
     prepared, excluded = _sorted_out(considered, now, everybody=everybody)
     if everybody and not prepared:
         return IssueReport(tuple(considered))  # nobody was due, so there is nothing to remember

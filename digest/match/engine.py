@@ -108,7 +108,8 @@ class Engine:
             return
         liked = learned or [None] * len(profiles)
         for start in range(0, len(profiles), _PROFILES):
-            some = list(zip(profiles, liked, strict=True))[start : start + _PROFILES]
+            block = slice(start, start + _PROFILES)
+            some = list(zip(profiles[block], liked[block], strict=True))
             asked = [understood(profile.text) for profile, _ in some]
             stored = map(
                 form, (profile for profile, _ in some), asked, (likes for _, likes in some)
