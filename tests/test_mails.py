@@ -312,3 +312,25 @@ def test_spamassassin_finds_little_in_any_mail(tmp_path: Path) -> None:
     assert scores.keys() == {sample.name for sample in SAMPLES}, done.stderr
     print(scores)  # noqa: T201 -- the issue asks to see them
     assert max(scores.values()) < 1.0, scores
+
+
+def test_an_organization_stands_before_its_authors_when_both_are_written_from_right_to_left(
+    browser: Browser,
+) -> None:
+    """Without isolation the two make one run, whose last author stands where the first belongs."""
+    html = next(one for one in SAMPLES if one.name == "full").rendered.html
+    names = "\u0623\u062d\u0645\u062f \u0633\u0627\u0644\u0645"
+    found = re.sub(
+        r"Lindqvist Institute</strong> &#183; <([a-z]+)([^>]*)>[^<]*<",
+        rf"{names}</strong> &#183; <\1\2>{names}, {names}<",
+        html,
+    )
+    assert found != html
+    page = browser.new_page(viewport={"width": 700, "height": 900})
+    page.set_content(found)
+    organization = page.locator(f"strong:text-is('{names}')").first.bounding_box()
+    authors = page.locator(f"strong:text-is('{names}') + [dir]").first.bounding_box()
+    page.close()
+    assert organization
+    assert authors
+    assert organization["x"] + organization["width"] < authors["x"]
