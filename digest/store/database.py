@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -101,7 +101,7 @@ class Database:
             try:
                 yield bool(held)
             finally:
-                connection.invalidate()
+                _let_go(connection)
 
     @contextmanager
     def turn(self, what: str) -> Iterator[None]:
@@ -118,7 +118,7 @@ class Database:
                 try:
                     yield
                 finally:
-                    connection.invalidate()
+                    _let_go(connection)
             return
         if self.path is None:  # in memory: nobody else can see it
             yield
@@ -136,6 +136,13 @@ class Database:
 
     def _shown(self) -> str:
         return self.url.render_as_string(hide_password=True)
+
+
+def _let_go(connection: Connection) -> None:
+    """Give a lock back now: the server notices the end of a connection only a moment later."""
+    with suppress(DBAPIError):
+        connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+    connection.invalidate()
 
 
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
