@@ -13,6 +13,7 @@ from email.parser import BytesParser
 from typing import TYPE_CHECKING
 
 import pytest
+from house import settings_in
 from loopback import Answer, Site, serving
 
 from digest.app import App
@@ -22,7 +23,6 @@ from digest.notices import LASTS, Notice
 from digest.papers import Author, Listing, Paper, PaperId
 from digest.run import deliver, issue
 from digest.selection import Selection
-from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
 from subscribers.feedback import Feedback, Verdict
@@ -85,15 +85,7 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    settings = Settings(
-        database_url=f"sqlite:///{tmp_path}/papers.db",
-        smtp_url=f"eml:{tmp_path}/out",
-        sender_name="Trent Valley Reading Group",
-        sender_address="digest@example.org",
-        contact="people@example.org",
-        public_url="https://uni.example/digest",
-        secret_keys=(b"a key of this test",),
-    )
+    settings = settings_in(tmp_path)
     with open_store(settings.database_url) as store:
         listed = (Listing("arxiv", "arXiv", date(2026, 11, 19)),)
         papers = [

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from browser import Scheme, browser, hold_to_the_rules, opened
+from house import settings_in
 from loopback import Site, serving
 
 from digest import papers
 from digest.app import App
 from digest.ingest import ingest
 from digest.run import deliver, issue
-from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
 from subscribers.feedback import Verdict
@@ -85,14 +85,8 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    settings = Settings(
-        database_url=f"sqlite:///{tmp_path}/papers.db",
-        smtp_url=f"eml:{tmp_path}/out",
-        sender_name="Trent Valley Reading Group",
-        sender_address="digest@example.org",
-        contact="people@example.org",
-        public_url="https://uni.example/digest",
-        secret_keys=(b"a key of this test",),
+    settings = settings_in(
+        tmp_path,
         sources=(f"file:{SAMPLE}/daily-papers.json",),
     )
     hands = [datetime.now(UTC)]

@@ -10,13 +10,13 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import httpx
+from house import PUBLIC, settings_in
 from loopback import serving
 
 from digest.app import App
 from digest.notices import Notice, post
 from digest.papers import Listing, Paper, PaperId
 from digest.run import deliver, issue, welcome
-from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
 from subscribers.profile import Layout, Profile
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
-PUBLIC = "https://uni.example/digest"
 
 
 class _Links(HTMLParser):
@@ -50,15 +49,7 @@ def paper(number: int) -> Paper:
 
 
 def test_every_link_of_every_mail_answers(tmp_path: Path) -> None:
-    settings = Settings(
-        database_url=f"sqlite:///{tmp_path}/papers.db",
-        smtp_url=f"eml:{tmp_path}/out",
-        sender_name="Trent Valley Reading Group",
-        sender_address="digest@example.org",
-        contact="people@example.org",
-        public_url=PUBLIC,
-        secret_keys=(b"a key of this test",),
-    )
+    settings = settings_in(tmp_path)
     with open_store(settings.database_url) as store:
         app = App(settings, store, lambda: NOW)
         store.papers.ingest([paper(number) for number in range(1, 16)], NOW)

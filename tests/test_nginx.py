@@ -17,11 +17,11 @@ from urllib.parse import urlencode
 
 import pytest
 from conftest import needs
+from house import settings_in
 from loopback import Site, serving
 
 from digest.app import App
 from digest.papers import Author, Listing, Paper, PaperId
-from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
 from digest.web.guard import MAX_BODY
@@ -62,15 +62,7 @@ def documented() -> str:
 @pytest.fixture(params=["as documented", "path stripped"])
 def house(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[House]:
     needs(NGINX, "nginx", "apt-get install nginx")
-    settings = Settings(
-        database_url=f"sqlite:///{tmp_path}/papers.db",
-        smtp_url=f"eml:{tmp_path}/out",
-        sender_name="Trent Valley Reading Group",
-        sender_address="digest@example.org",
-        contact="people@example.org",
-        public_url="https://uni.example/digest",
-        secret_keys=(b"a key of this test",),
-    )
+    settings = settings_in(tmp_path)
     hands = [datetime(2026, 11, 20, 5, 0, tzinfo=UTC)]
     with open_store(settings.database_url) as store:
         app = App(settings, store, lambda: hands[0])

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from browser import Scheme, browser, hold_to_the_rules, opened
+from house import settings_in
 from loopback import Site, serving
 
 from digest import papers
 from digest.app import App
 from digest.ingest import ingest
 from digest.run import issue
-from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
 from digest.web.preview import create_preview_app
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 SAMPLE: Final = Path(papers.__file__).parent / "sample"
 __all__ = ["browser"]  # the fixture, found by its name
-PUBLIC: Final = "https://uni.example/digest"
 
 
 @dataclass
@@ -54,14 +53,8 @@ class House:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("pages")
     names = ("daily-papers", "arxiv", "biorxiv")
-    settings = Settings(
-        database_url=f"sqlite:///{folder}/papers.db",
-        smtp_url=f"eml:{folder}/out",
-        sender_name="Trent Valley Reading Group",
-        sender_address="digest@example.org",
-        contact="people@example.org",
-        public_url=PUBLIC,
-        secret_keys=(b"a key of this test",),
+    settings = settings_in(
+        folder,
         sources=tuple(f"file:{SAMPLE}/{name}.json" for name in names),
     )
     start = datetime.now(UTC)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
+from house import settings_in
 from loopback import Site, serving
 
 from digest.app import App
 from digest.papers import Listing, Paper, PaperId
-from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app, preferences
 from digest.web.pages import Form
@@ -56,15 +56,7 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    settings = Settings(
-        database_url=f"sqlite:///{tmp_path}/papers.db",
-        smtp_url=f"eml:{tmp_path}/out",
-        sender_name="Trent Valley Reading Group",
-        sender_address="digest@example.org",
-        contact="people@example.org",
-        public_url="https://uni.example/digest",
-        secret_keys=(b"a key of this test",),
-    )
+    settings = settings_in(tmp_path)
     with open_store(settings.database_url) as store:
         listing = Listing("hf", "Daily Papers", date(2026, 11, 19))
         store.papers.ingest(

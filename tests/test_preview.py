@@ -10,6 +10,7 @@ from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
 
 import pytest
+from house import settings_in
 from loopback import Site, serving
 
 from digest.app import App
@@ -18,7 +19,6 @@ from digest.papers import Listing, Paper, PaperId, Signals
 from digest.preview import latest, preview, sent
 from digest.render import BUDGET
 from digest.run import issue
-from digest.settings import Settings
 from digest.store import open_store
 from digest.web.guard import MAIL_POLICY
 from digest.web.preview import create_preview_app
@@ -76,15 +76,7 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    settings = Settings(
-        database_url=f"sqlite:///{tmp_path}/papers.db",
-        smtp_url=f"eml:{tmp_path}/out",
-        sender_name="Trent Valley Reading Group",
-        sender_address="digest@example.org",
-        contact="people@example.org",
-        public_url="https://uni.example/digest",
-        secret_keys=(b"a key of this test",),
-    )
+    settings = settings_in(tmp_path)
     with open_store(settings.database_url) as store:
         store.papers.ingest(PAPERS, NOW)
 

@@ -9,11 +9,11 @@ from email.parser import BytesParser
 from typing import TYPE_CHECKING
 
 import pytest
+from house import settings_in
 
 from digest.app import App
 from digest.papers import Listing, Paper, PaperId
 from digest.run import deliver, issue
-from digest.settings import Settings
 from digest.store import open_store
 from subscribers.profile import Profile
 from subscribers.subscriber import Cadence, Schedule, Subscriber
@@ -61,15 +61,7 @@ class House:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    settings = Settings(
-        database_url=f"sqlite:///{tmp_path}/papers.db",
-        smtp_url=f"eml:{tmp_path}/out",
-        sender_name="Trent Valley Reading Group",
-        sender_address="digest@example.org",
-        contact="people@example.org",
-        public_url="https://uni.example/digest",
-        secret_keys=(b"a key of this test",),
-    )
+    settings = settings_in(tmp_path)
     hands = [NOW]
     with open_store(settings.database_url) as store:
         reader = Subscriber(

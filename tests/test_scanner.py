@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from house import PUBLIC, settings_in
 from loopback import Site, serving
 
 from digest.app import App
@@ -19,7 +20,6 @@ from digest.notices import Notice, post
 from digest.papers import Author, Listing, Paper, PaperId
 from digest.roster import Invitation, carry_out, plan
 from digest.run import deliver, issue, welcome
-from digest.settings import Settings
 from digest.store import open_store
 from digest.store.tables import metadata
 from digest.web import create_app
@@ -31,21 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOW = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
-PUBLIC = "https://uni.example/digest"
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[App]:
     """An installation in which every kind of mail was sent."""
-    settings = Settings(
-        database_url=f"sqlite:///{tmp_path}/papers.db",
-        smtp_url=f"eml:{tmp_path}/out",
-        sender_name="Trent Valley Reading Group",
-        sender_address="digest@example.org",
-        contact="people@example.org",
-        public_url=PUBLIC,
-        secret_keys=(b"a key of this test",),
-    )
+    settings = settings_in(tmp_path)
     with open_store(settings.database_url) as store:
         listed = (Listing("arxiv", "arXiv", date(2026, 11, 19)),)
         papers = [

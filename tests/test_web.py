@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from house import PUBLIC, settings_in
 from loopback import Answer, Site, serving
 
 from digest.app import App
 from digest.papers import Listing, Paper, PaperId
 from digest.run import issue
 from digest.selection import nothing_at
-from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
 from digest.web.guard import MAIL_POLICY
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
-PUBLIC = "https://uni.example/digest"
 ADDRESS = "ada@example.org"
 ONE_CLICK = b"List-Unsubscribe=One-Click"
 MULTIPART = (
@@ -97,15 +96,7 @@ def form_fields(page: str) -> dict[str, str]:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    settings = Settings(
-        database_url=f"sqlite:///{tmp_path}/papers.db",
-        smtp_url=f"eml:{tmp_path}/out",
-        sender_name="Trent Valley Reading Group",
-        sender_address="digest@example.org",
-        contact="people@example.org",
-        public_url=PUBLIC,
-        secret_keys=(b"a key of this test",),
-    )
+    settings = settings_in(tmp_path)
     with open_store(settings.database_url) as store:
         reader = Subscriber(
             ADDRESS,

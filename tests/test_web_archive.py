@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 import pytest
+from house import settings_in
 from loopback import Site, serving
 
 from digest.app import App
 from digest.papers import Author, Listing, Paper, PaperId, Signals
-from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
 from digest.web.kept import Kept, Made
@@ -61,14 +61,8 @@ class House:
 
 @contextmanager
 def opened(folder: Path, archive: str = "public") -> Iterator[House]:
-    settings = Settings(
-        database_url=f"sqlite:///{folder}/papers.db",
-        smtp_url=f"eml:{folder}/out",
-        sender_name="Trent Valley Reading Group",
-        sender_address="digest@example.org",
-        contact="people@example.org",
-        public_url="https://uni.example/digest",
-        secret_keys=(b"a key of this test",),
+    settings = settings_in(
+        folder,
         archive=archive,
     )
     with open_store(settings.database_url) as store:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from house import settings_in
 from loopback import Answer, Site, serving
 
 from digest.app import App
 from digest.papers import Author, Listing, Paper, PaperId
 from digest.run import issue
 from digest.selection import Selection
-from digest.settings import Settings
 from digest.store import open_store
 from digest.web import create_app
 from subscribers.feedback import Feedback, Verdict
@@ -77,15 +77,7 @@ class Mail:
 
 @pytest.fixture
 def mail(tmp_path: Path) -> Iterator[Mail]:
-    settings = Settings(
-        database_url=f"sqlite:///{tmp_path}/papers.db",
-        smtp_url=f"eml:{tmp_path}/out",
-        sender_name="Trent Valley Reading Group",
-        sender_address="digest@example.org",
-        contact="people@example.org",
-        public_url="https://uni.example/digest",
-        secret_keys=(b"a key of this test",),
-    )
+    settings = settings_in(tmp_path)
     with open_store(settings.database_url) as store:
         profiles = (Profile("zebrafish"), Profile('"mixture of experts"', name="Routing"))
         ada = Subscriber("ada@example.org", profiles=profiles).confirm(NOW)
