@@ -18,9 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
+from loopback import Listening
+
 if TYPE_CHECKING:
     import ssl
     from types import TracebackType
+
+    from loopback import LineServer
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Message:
 
 
 @dataclass
-class ImapServer:
+class ImapServer(Listening):
     """One folder, one login. `breaks_at` ends the connection at the command that begins so.
 
     `heard` keeps every command; `inside` is offered to who has logged in. With a `context`
@@ -50,7 +54,6 @@ class ImapServer:
     breaks_at: str = ""
     messages: list[Message] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
-    port: int = 0
 
     def put(self, raw: bytes, *flags: str) -> Message:
         """Deliver a mail into the folder."""
@@ -62,37 +65,14 @@ class ImapServer:
     def url(self) -> str:
         return f"imap://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Self:
-        self._server = _Server(self)
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-
-    def __init__(self, imap: ImapServer) -> None:
-        self.imap = imap
-        super().__init__(("127.0.0.1", 0), _Session)
+    @property
+    def session(self) -> type[socketserver.StreamRequestHandler]:
+        return _Session
 
 
 class _Session(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        self.imap = cast("_Server", self.server).imap
+        self.imap: ImapServer = cast("LineServer", self.server).owner
         self._is_in = False
         self._say("* OK ready")
         while line := self.rfile.readline(8192):

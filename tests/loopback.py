@@ -1,13 +1,15 @@
-"""A web application on a real server on loopback, and a client that sends what it is told."""
+"""Real servers on loopback: a web application with a client for it, and servers of lines."""
 
 from __future__ import annotations
 
 import http.client
 import socket
+import socketserver
 import threading
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 import uvicorn
@@ -15,6 +17,7 @@ import uvicorn
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from types import TracebackType
 
     from fastapi import FastAPI
 
@@ -68,6 +71,45 @@ class Site:
             headers["x-forwarded-for"] = client
         named = {name.replace("__", "-"): value for name, value in fields.items()}
         return self.ask("POST", path, urlencode(named).encode(), headers)
+
+
+class Listening(ABC):
+    """A server of lines on a free port of 127.0.0.1 while the block runs, a thread a connection."""
+
+    port: int = 0
+
+    @property
+    @abstractmethod
+    def session(self) -> type[socketserver.StreamRequestHandler]:
+        """What speaks to one client; its `server.owner` is this object."""
+
+    def __enter__(self) -> Self:
+        self._server = LineServer(("127.0.0.1", 0), self.session)
+        self._server.owner = self
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)
+
+
+class LineServer(socketserver.ThreadingTCPServer):
+    """Accepts for the server of lines that owns it."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+    owner: Any
 
 
 @contextmanager

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import socketserver
-import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
+
+from loopback import Listening
 
 if TYPE_CHECKING:
     import ssl
-    from types import TracebackType
+
+    from loopback import LineServer
 
 
 @dataclass
-class Relay:
+class Relay(Listening):
     """Answers RCPT as `said` has it by address, and drops the line behind the dot of `dropped`.
 
     `extensions` are what EHLO offers; with a `context` STARTTLS works; `login` is the one
@@ -30,40 +32,15 @@ class Relay:
     context: ssl.SSLContext | None = None
     login: tuple[str, str] | None = None
     greeting: str = "220 relay.example.org ESMTP"
-    port: int = 0
 
-    def __enter__(self) -> Self:
-        self._server = _Server(self)
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self, relay: Relay) -> None:
-        self.relay = relay
-        super().__init__(("127.0.0.1", 0), _Session)
+    @property
+    def session(self) -> type[socketserver.StreamRequestHandler]:
+        return _Session
 
 
 class _Session(socketserver.StreamRequestHandler):
     def handle(self) -> None:
-        relay = cast("_Server", self.server).relay
+        relay: Relay = cast("LineServer", self.server).owner
         self._say(*filter(None, [relay.greeting]))
         recipient = sender = ""
         while line := self.rfile.readline(4096):

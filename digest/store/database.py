@@ -95,13 +95,8 @@ class Database:
 
         PostgreSQL only: it gives the lock back when our connection ends, however it ends.
         """
-        with self._ours(), self.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-            held = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({key:d})").scalar_one()
-            try:
-                yield bool(held)
-            finally:
-                _let_go(connection)
+        with self._locked(f"pg_try_advisory_lock({key:d})") as held:
+            yield bool(held)
 
     @contextmanager
     def turn(self, what: str) -> Iterator[None]:
@@ -111,14 +106,8 @@ class Database:
         one in.
         """
         if not self.is_sqlite:
-            with self._ours(), self.engine.connect() as connection:
-                connection.execution_options(isolation_level="AUTOCOMMIT")
-                key = int.from_bytes(what.encode("ascii"))
-                connection.exec_driver_sql(f"SELECT pg_advisory_lock({key:d})")
-                try:
-                    yield
-                finally:
-                    _let_go(connection)
+            with self._locked(f"pg_advisory_lock({int.from_bytes(what.encode('ascii')):d})"):
+                yield
             return
         if self.path is None:  # in memory: nobody else can see it
             yield
@@ -134,15 +123,24 @@ class Database:
         finally:
             os.close(file)
 
+    @contextmanager
+    def _locked(self, call: str) -> Iterator[object]:
+        """Have PostgreSQL make `call`, which locks, on a connection of our own; yields its answer.
+
+        The lock is given back at once, not when the server notices that the connection ended.
+        """
+        with self._ours(), self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            answer = connection.exec_driver_sql(f"SELECT {call}").scalar_one()
+            try:
+                yield answer
+            finally:
+                with suppress(DBAPIError):
+                    connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+                connection.invalidate()
+
     def _shown(self) -> str:
         return self.url.render_as_string(hide_password=True)
-
-
-def _let_go(connection: Connection) -> None:
-    """Give a lock back now: the server notices the end of a connection only a moment later."""
-    with suppress(DBAPIError):
-        connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
-    connection.invalidate()
 
 
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
