@@ -25,7 +25,7 @@ from subscribers.synonyms import thesaurus
 from subscribers.tree import And, Not
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import date, datetime
 
     import numpy.typing as npt
@@ -128,7 +128,7 @@ class Volume:
     @property
     def a_weekday(self) -> float:
         """Papers a weekday; what is listed on a weekend is read on the next one."""
-        return self.total / max(1, sum(day.weekday() < _SATURDAY for day, _ in self.counts))
+        return self.total / _weekdays(self.counts)
 
     @property
     def busiest(self) -> tuple[date, int] | None:
@@ -173,7 +173,8 @@ class Recent:
         first = min((day for _, day in dated), default=today)
         self.span = tuple(first + timedelta(days=n) for n in range((today - first).days + 1))
         self._days = np.array([(day - first).days for _, day in dated], dtype=np.int64)
-        self.weekdays = max(1, sum(day.weekday() < _SATURDAY for day in self.span))
+        listed = np.bincount(self._days, minlength=len(self.span)).tolist()
+        self.weekdays = _weekdays(zip(self.span, listed, strict=True))
         self.engine: Engine = Engine(self.papers, now=now, like=like.engine if like else None)
         self.vocabulary = Vocabulary(self.papers, self.engine.index)
 
@@ -187,6 +188,16 @@ class Recent:
         """How many of these papers each date of the span has."""
         counts = np.bincount(self._days[found.places], minlength=len(self.span))
         return tuple(zip(self.span, counts.tolist(), strict=True))
+
+
+def _weekdays(counts: Iterable[tuple[date, int]]) -> int:
+    """On how many weekdays this is read, at least one; a weekend's papers on the next Monday."""
+    read_on = {
+        day + timedelta(days=7 - day.weekday() if day.weekday() >= _SATURDAY else 0)
+        for day, count in counts
+        if count or day.weekday() < _SATURDAY
+    }
+    return max(1, len(read_on))
 
 
 def day_of(paper: Paper) -> date | None:

@@ -143,6 +143,13 @@ def test_the_headline_is_rounded_to_what_people_say(ages: list[int], said: str) 
     assert headline(answer) == said
 
 
+def test_what_came_on_a_saturday_counts_for_the_monday_on_which_it_is_read() -> None:
+    saturday = TODAY + timedelta(days=1)
+    papers = [listed(1, "Routing", 0), *(listed(n, "Routing", -1) for n in range(2, 7))]
+    answer = volume("routing", Recent(papers, today=saturday, now=NOW))
+    assert headline(answer) == "About 3 papers a day"
+
+
 def test_the_detail_says_over_what_and_what_was_not_counted() -> None:
     papers = [listed(1, "Routing", 0), listed(2, "Other", 29)]
     assert detail(volume("routing", recent(papers))) == (
