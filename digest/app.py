@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from digest.errors import Problem, SettingsError
@@ -198,4 +199,5 @@ def open_app(
 
     Raises StoreUnavailable as open_store() does.
     """
-    return App(settings, open_store(settings.database_url, create=create), clock, sleep)
+    store = open_store(settings.database_url, create=create, folder=Path.cwd())
+    return App(settings, store, clock, sleep)

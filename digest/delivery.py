@@ -135,9 +135,11 @@ def send_all(
             run.go(on_sent, ending)
         except RelayError as error:
             store.outbox.note(str(error))
+            store.copies.remember()
             raise
         store.outbox.note(run.held)
         store.outbox.close_issues()
+        store.copies.remember()
     return run.report
 
 

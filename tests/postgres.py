@@ -75,6 +75,21 @@ class Postgres:
         self._create(name, f"TEMPLATE {self._name(url)}")
         return self._url(name)
 
+    def save(self, snapshot: Path) -> None:
+        """Keep the whole server as it is now, as a disk's snapshot does."""
+        self._moved(self._folder, snapshot)
+
+    def put_back(self, snapshot: Path) -> None:
+        """The whole server as it was, as after a disaster."""
+        self._moved(snapshot, self._folder)
+
+    def _moved(self, source: Path, target: Path) -> None:
+        """Copy the data of the server, which does not run meanwhile; owners and modes too."""
+        self._server.stop()
+        shutil.rmtree(target, ignore_errors=True)
+        subprocess.run(["cp", "-a", source, target], check=True)
+        self._server.ensure_postgres_running()
+
     @staticmethod
     def _name(url: str) -> str:
         return url.partition("?")[0].rpartition("/")[2]

@@ -63,8 +63,18 @@ def _database(seen: Condition) -> Finding:
 
 
 def _copy(app: App) -> list[Finding]:
-    problem = app.store.copies.problem()
-    return [failed("copy", problem, f"Nothing is sent from it. {REMEDY}.")] if problem else []
+    copies = app.store.copies
+    problem = copies.problem()
+    if problem:
+        return [failed("copy", problem, f"Nothing is sent from it. {REMEDY}.")]
+    if copies.file is not None and not os.access(copies.file.parent, os.W_OK):
+        return [
+            warning(
+                "copy", f"{copies.file} cannot be written: a server put back goes unnoticed",
+                "Run the program in a folder that it may write to.",
+            )
+        ]  # fmt: skip
+    return []
 
 
 def _count(number: int, noun: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from digest.errors import StoreUnavailable
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from digest.store.database import Database
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class Store:
     """An open database, one aggregate an attribute."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, folder: Path | None = None) -> None:
         from digest.store.archive import Archive  # noqa: PLC0415 -- see the module
         from digest.store.copies import Copies  # noqa: PLC0415
         from digest.store.deliveries import Deliveries  # noqa: PLC0415
@@ -43,7 +44,7 @@ class Store:
         self.history = History(database)
         self.suppressions = Suppressions(database)
         self.outbox = Outbox(database)
-        self.copies = Copies(database)
+        self.copies = Copies(database, folder)
         self.feedback = FeedbackLog(database)
         self.notices = Notices(database)
         self.trials = Trials(database)
@@ -65,13 +66,13 @@ class Store:
         self.close()
 
 
-def open_store(url: str, *, create: bool = True) -> Store:
+def open_store(url: str, *, create: bool = True, folder: Path | None = None) -> Store:
     """Open a database and bring it to this version's tables.
 
-    `url` is SQLAlchemy's: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME. Raises
+    `url` is SQLAlchemy's: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME. `folder` is
+    where is remembered what was sent from a server (see `digest.store.copies`). Raises
     StoreUnavailable when it cannot be opened, has no folder to be in, or is not there and
-    `create` is False;
-    StoreNewer when a newer version of the program wrote it.
+    `create` is False; StoreNewer when a newer version of the program wrote it.
     """
     from digest.store.database import Database  # noqa: PLC0415 -- see the module
     from digest.store.migrate import migrate  # noqa: PLC0415
@@ -91,4 +92,4 @@ def open_store(url: str, *, create: bool = True) -> Store:
             )
         path.touch(mode=0o600)  # it will hold people's addresses
     migrate(database)
-    return Store(database)
+    return Store(database, folder)

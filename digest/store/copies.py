@@ -1,10 +1,15 @@
 """Whether this database is the one that was last sent from, or a copy or restored backup of it.
 
-A copy does not know what was sent since it was made, and would send it again. Beside a SQLite
-database lies a file with the highest number of a delivery ever sent from it. In PostgreSQL a row
-names the transaction that wrote it, which the server knows of every row by itself (xmin): a dump
-holds the name, and whoever restores it writes the row in another transaction. A copy by CREATE
-DATABASE ... TEMPLATE keeps that, so the row names its database as well.
+A copy does not know what was sent since it was made, and would send it again. Two things tell it:
+
+A count that grows with every run of a sender stands in the database and, outside of it, in a
+small file: a database that is behind the file is an older copy. Only a sender that may send counts
+on, so whatever a copy decides before it is asked does not hide it.
+
+In PostgreSQL, which several machines may send from, the row with the count also names the
+transaction that wrote it, which the server knows of every row by itself (xmin): a dump holds the
+name, and whoever restores it writes the row in another transaction. A copy by CREATE DATABASE ...
+TEMPLATE keeps that, so the row names its database as well.
 """
 
 from __future__ import annotations
@@ -19,8 +24,6 @@ from digest.store.tables import metadata
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sqlalchemy import Connection
-
     from digest.store.database import Database
 
 Table(
@@ -29,97 +32,117 @@ Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("written_by", BigInteger, nullable=False),
     Column("place", BigInteger, nullable=False),
+    Column("runs", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("id = 1", name="ck_seal_one"),
 )
 REMEDY: Final = "If that is meant: `paper-digest send --restored`"
+_PLACE: Final = "SELECT CAST(oid AS bigint) FROM pg_database WHERE datname = current_database()"
 # Rows keep their xmin when they are frozen (PostgreSQL 9.4 and later); it has 32 bits of the 64.
-_KEPT: Final = text(
-    "SELECT written_by % 4294967296 = CAST(CAST(xmin AS text) AS bigint) AND place ="
-    " (SELECT CAST(oid AS bigint) FROM pg_database WHERE datname = current_database()) FROM seal"
+_WRITER: Final = "written_by % 4294967296 = CAST(CAST(xmin AS text) AS bigint)"
+_KEPT: Final = text(f"SELECT {_WRITER} AND place = ({_PLACE}) FROM seal")  # noqa: S608 -- ours
+_RUNS: Final = text("SELECT runs FROM seal")
+_COUNT: Final = (
+    "INSERT INTO seal (id, written_by, place, runs) {values} ON CONFLICT (id) DO UPDATE"
+    " SET written_by = excluded.written_by, place = excluded.place, runs = excluded.runs"
 )
-_SEAL: Final = text(
-    "INSERT INTO seal (id, written_by, place) SELECT 1, txid_current(), CAST(oid AS bigint)"
-    " FROM pg_database WHERE datname = current_database()"
-)
+_COUNT_HERE: Final = text(_COUNT.format(values="VALUES (1, 0, 0, :runs)"))
+_COUNT_THERE: Final = text(_COUNT.format(values=f"SELECT 1, txid_current(), ({_PLACE}), :runs"))
+_SERVER: Final = text(f"SELECT system_identifier, ({_PLACE}) FROM pg_control_system()")  # noqa: S608
 
 
 class Copies:
-    """The guard against sending from a copy of a database."""
+    """The guard against sending from a copy of a database.
 
-    def __init__(self, database: Database) -> None:
+    `folder` is where the file of a database on a server lies; that of SQLite lies beside it.
+    """
+
+    def __init__(self, database: Database, folder: Path | None = None) -> None:
         self._database = database
+        self._folder = folder
 
     def check(self) -> None:
-        """Raise StoreRestored for a copy; else remember what is about to be sent from.
+        """Raise StoreRestored for a copy; else remember that it is sent from.
 
         Call it under the sender's lock.
         """
         problem = self.problem()
         if problem:
             raise StoreRestored(f"{problem[0].lower()}{problem[1:]} {REMEDY}")
-        if not self._database.is_sqlite:
-            with self._database.write() as connection:
-                if connection.execute(_KEPT).scalar() is None:
-                    connection.execute(_SEAL)
-            return
-        newest = self._newest()
-        if self._file is not None and newest > self._known():
-            _write(self._file, newest)
+        self.remember()
 
     def problem(self) -> str:
         """Why nothing is to be sent from this database, in a sentence or two, or nothing."""
         if not self._database.is_sqlite:
             with self._database.read() as connection:
                 kept = connection.execute(_KEPT).scalar()
-            if kept in {None, True}:
-                return ""
-            return (
-                "This database is a copy, or was restored from a dump: what was sent since that "
-                "was made is not in it, and sending would repeat it."
-            )
-        newest, known = self._newest(), self._known()
-        if newest >= known:
+            if kept not in {None, True}:
+                return (
+                    "This database is a copy, or was restored from a dump: what was sent since "
+                    "that was made is not in it, and sending would repeat it."
+                )
+        if self._runs() >= self._known():
             return ""
         return (
-            f"This database is an older copy: it knows {newest} deliveries and {known} were made. "
-            "Sending would repeat some."
+            "This database is an older copy: mails went out since it was made that are not in "
+            f"it ({self.file} tells), and sending would repeat some."
         )
 
-    def accept(self) -> None:
-        """Take this database for the one to send from; what it does not know may go out again."""
-        if not self._database.is_sqlite:
-            with self._database.write() as connection:
-                connection.execute(text("DELETE FROM seal"))
-        elif self._file is not None:
-            _write(self._file, self._newest())
+    def remember(self) -> None:
+        """Count a run's beginning or end, here and outside, so that a copy made earlier is known.
+
+        The database first: if the file is not reached any more, it is only behind.
+        """
+        runs = max(self._runs(), self._known()) + 1
+        with self._database.write() as connection:
+            count = _COUNT_HERE if self._database.is_sqlite else _COUNT_THERE
+            connection.execute(count, {"runs": runs})
+        file = self.file
+        if file is None:
+            return
+        try:
+            _write(file, f"{self._whose()}{runs}\n")
+        except OSError as error:
+            if self._database.is_sqlite:
+                raise StoreUnavailable(f"{file} cannot be written: {error.strerror}") from error
+            # A server is no worse off than without this file, and `doctor` says so.
+
+    accept = remember
+    """Take this database for the one to send from; what it does not know may go out again."""
 
     @property
-    def _file(self) -> Path | None:
+    def file(self) -> Path | None:
+        """What is remembered outside of the database; None where nothing is."""
         path = self._database.path
-        return path.with_name(f"{path.name}.newest") if path else None
+        if path is not None:
+            return path.with_name(f"{path.name}.runs")
+        name = self._database.url.database
+        return self._folder / f"{name}.runs" if self._folder and name else None
 
-    def _newest(self) -> int:
+    def _runs(self) -> int:
         with self._database.read() as connection:
-            return _newest(connection)
+            return int(connection.execute(_RUNS).scalar() or 0)
 
     def _known(self) -> int:
+        """What the file holds; 0 where it is not there, or is about another server's database."""
         try:
-            said = self._file.read_text("ascii", "replace").strip() if self._file else ""
-        except FileNotFoundError:
+            said = self.file.read_text("ascii", "replace").strip() if self.file else ""
+        except OSError:
             return 0
-        return int(said) if said.isdigit() else 0
+        whose, _, runs = said.rpartition(" ")
+        ours = self._whose().strip()
+        return int(runs) if runs.isdigit() and whose == ours else 0
+
+    def _whose(self) -> str:
+        """The server and the database of it that the file is about; of SQLite there is but one."""
+        if self._database.is_sqlite:
+            return ""
+        with self._database.read() as connection:
+            server, place = connection.execute(_SERVER).one()
+        return f"{server} {place} "
 
 
-def _newest(connection: Connection) -> int:
-    """The highest number of any delivery, 0 where there is none."""
-    return int(connection.execute(text("SELECT max(id) FROM delivery")).scalar() or 0)
-
-
-def _write(file: Path, number: int) -> None:
+def _write(file: Path, said: str) -> None:
     """Whole or not at all."""
     partial = file.with_name(f"{file.name}.part")
-    try:
-        partial.write_text(f"{number}\n", encoding="ascii")
-        partial.replace(file)
-    except OSError as error:
-        raise StoreUnavailable(f"{file} cannot be written: {error.strerror}") from error
+    partial.write_text(said, encoding="ascii")
+    partial.replace(file)
