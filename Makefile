@@ -49,6 +49,7 @@ bench: $(RIVALS)
 
 soak: $(DEV)
 	@$(BIN)/python -m pytest -m soak $(ARGS)
+	@EXPLORE=1 $(BIN)/python -m pytest -n $(JOBS) --maxprocesses 8 -m hypothesis $(ARGS)
 
 docs: $(DEV)
 	@mkdir -p build

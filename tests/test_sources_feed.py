@@ -7,6 +7,7 @@ import json
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+import feedparser
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -171,6 +172,13 @@ def test_what_is_no_address_is_refused_at_once(name: str) -> None:
 def test_addresses_lose_only_what_says_where_a_reader_came_from() -> None:
     assert canonical_url("HTTPS://A.example/p?b=1&utm_x=2#f") == "https://a.example/p?b=1"
     assert canonical_url("javascript:alert(1)") == ""
+
+
+def test_a_feed_that_trips_the_parser_up_is_no_feed() -> None:
+    body = RSS.replace(b"<description>", b"<textInput><description>")
+    with pytest.raises(KeyError):
+        feedparser.parse(body)
+    assert read_channel(answer(body)) is None
 
 
 @given(st.data())

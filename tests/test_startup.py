@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -66,20 +65,6 @@ def test_help_and_a_run_with_nothing_due_import_nothing_heavy(
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "heavy:", done.stdout
-
-
-def test_help_and_a_run_with_nothing_due_are_fast(tmp_path: Path) -> None:
-    paper_digest("subscribers", "add", "ada@example.org", cwd=tmp_path)
-    # Seconds of the processor: those of the clock are the bench's, on a machine that is idle.
-    assert min(processor_seconds("--help", cwd=tmp_path) for _ in range(5)) < 0.25
-    assert min(processor_seconds("run", cwd=tmp_path) for _ in range(5)) < 0.3
-
-
-def processor_seconds(*words: str, cwd: Path) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    paper_digest(*words, cwd=cwd)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
 
 
 @pytest.fixture

@@ -204,15 +204,18 @@ def _read_json(body: bytes) -> Channel | None:
 def _read_xml(answer: Answer) -> Channel | None:
     import feedparser  # noqa: PLC0415 -- slow to import, needed by feeds alone
 
-    parsed = feedparser.parse(
-        io.BytesIO(answer.body),
-        response_headers={
-            "content-type": answer.headers.get("content-type", ""),
-            "content-location": answer.url,
-        },
-        sanitize_html=False,
-        resolve_relative_uris=False,
-    )
+    try:
+        parsed = feedparser.parse(
+            io.BytesIO(answer.body),
+            response_headers={
+                "content-type": answer.headers.get("content-type", ""),
+                "content-location": answer.url,
+            },
+            sanitize_html=False,
+            resolve_relative_uris=False,
+        )
+    except Exception:  # noqa: BLE001 -- a </link> nobody opened is its KeyError, and there are others
+        return None
     entries: Sequence[Mapping[str, Any]] = parsed.get("entries", [])
     # An error page gives no version; a document too damaged to hold an item is no empty feed.
     if not parsed.get("version") or (parsed.get("bozo") and not entries):
