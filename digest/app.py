@@ -194,10 +194,11 @@ def open_app(
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
     create: bool = True,
+    upgrade: bool = True,
 ) -> App:
-    """Open an installation; its database is upgraded, and without `create` False made, if need be.
+    """Open an installation; its database is made, and upgraded, if need be and allowed.
 
     Raises StoreUnavailable as open_store() does.
     """
-    store = open_store(settings.database_url, create=create, folder=Path.cwd())
+    store = open_store(settings.database_url, create=create, upgrade=upgrade, folder=Path.cwd())
     return App(settings, store, clock, sleep)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from digest.pace import Rate
     from digest.store import Store
     from digest.store.deliveries import Delivery
+    from digest.store.outbox import Recovered
     from digest.workshop import Builder, Workshop
 
 __all__ = ["Outgoing", "Report", "Sending", "Sent", "Unknown", "send_all"]
@@ -113,11 +114,13 @@ def send_all(
     sending: Sending | None = None,
     workshop: Workshop | None = None,
     on_sent: Callable[[Sent], None] = lambda _: None,
+    on_recovered: Callable[[Recovered], None] = lambda _: None,
     ending: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Send everything that waits, and say what came of it.
 
-    `workshop` makes messages beside `builder`; `on_sent` is told of each attempt. Ends early, with
+    `workshop` makes messages beside `builder`; `on_sent` is told of each attempt, `on_recovered`
+    of what a sender that died had left. Ends early, with
     everything settled or free again, when `ending` says so. Raises RelayUnreachable or
     RelayRefused when the relay is not to be had (nothing is lost), StoreUnavailable when the log
     cannot be written (nothing is sent then), Conflict when another sender is at work,
@@ -128,7 +131,7 @@ def send_all(
     sending = sending or Sending()
     with _only_sender(store):
         store.copies.check()
-        store.outbox.recover(clock(), sending.on_unknown.state)
+        on_recovered(store.outbox.recover(clock(), sending.on_unknown.state))
         store.outbox.expire(clock())
         run = _Run(store, channel, builder, clock, sending, workshop=workshop)
         try:

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote
 
-from digest.cli.stages import ingest_stage, issue_stage, send_stage
+from digest.cli.sending import send_stage
+from digest.cli.stages import ingest_stage, issue_stage
 from digest.cli.terminal import Steps, count, table
 from digest.errors import NotFound
 from digest.settings import load

@@ -12,6 +12,8 @@
       + SourceError               a source could not be asked (an answer is a Fetch, not an error)
       + StoreError                the database
         - StoreUnavailable        cannot be opened, is locked or gone, the disk is full
+            + StoreAbsent         there is none yet
+        - StoreOlder              of an older version, and only to be looked at
         - StoreNewer              written by a newer version of the program
         - StoreRestored           a restored copy: sending would repeat what was already sent
       + RelayError                the mail relay
@@ -129,6 +131,14 @@ class StoreError(PaperDigestError):
 
 class StoreUnavailable(StoreError):
     """The database cannot be opened, is locked or gone, or its disk is full."""
+
+
+class StoreAbsent(StoreUnavailable):
+    """There is no database yet."""
+
+
+class StoreOlder(StoreError):
+    """The database was written by an older version of the program, and must not be upgraded."""
 
 
 class StoreNewer(StoreError):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from digest.app import App
     from digest.delivery import Report, Sent
     from digest.store.deliveries import Excluded, Frozen, Prepared
+    from digest.store.outbox import Recovered
     from digest.store.suppressions import Suppression
     from subscribers.subscriber import Subscriber
 
@@ -101,6 +102,7 @@ def deliver(
     app: App,
     *,
     on_sent: Callable[[Sent], None] = lambda _: None,
+    on_recovered: Callable[[Recovered], None] = lambda _: None,
     ending: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Send everything that waits in the log; see `digest.delivery.send_all` for what it raises."""
@@ -124,6 +126,7 @@ def deliver(
             ),
             workshop=presses,
             on_sent=on_sent,
+            on_recovered=on_recovered,
             ending=ending,
         )
     for sent in report.refused:

@@ -317,7 +317,7 @@ def test_the_command_retries_by_filter_and_says_what_comes_next(shell: App, whim
     assert done.exit_code == 0, done.output
     assert "1 mail waits: `paper-digest run` sends now" in done.stdout
     assert call("deliveries", "retry", "--day", "2026-11-20", "--yes").stdout == (
-        "Nothing was changed.\n"
+        "Nothing was changed: no delivery is like that and in a state for this.\n"
     )
     whims.said.clear()
     shell.clock = utc_now  # the command goes by the real one

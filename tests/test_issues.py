@@ -43,7 +43,12 @@ def test_an_issue_is_paused_resumed_and_cancelled_by_its_number(tmp_path: Path) 
     paused = paper_digest(tmp_path, "issues", "pause", "1", "--reason", "wrong note")
     assert paused.stdout == "Issue 1 is paused; 3 digests wait.\n", paused.stderr
     with Recorder() as relay:
-        assert paper_digest(tmp_path, "send", relay=relay.url).returncode == 0
+        held = paper_digest(tmp_path, "send", relay=relay.url)
+        assert (held.returncode, held.stdout) == (0, "Sending    nothing yet\n")
+        assert held.stderr == (
+            "Issue 1 is paused (wrong note): 3 digests wait. `paper-digest issues resume 1` sends "
+            "them.\n"
+        )
         assert relay.sessions == []
     (listed,) = json.loads(paper_digest(tmp_path, "issues", "--json").stdout)
     assert (listed["state"], listed["reason"]) == ("paused", "wrong note")
@@ -51,11 +56,14 @@ def test_an_issue_is_paused_resumed_and_cancelled_by_its_number(tmp_path: Path) 
     assert listed["candidates"] == listed["prepared"] + listed["excluded"] == 3
     resumed = paper_digest(tmp_path, "issues", "resume", "1")
     assert resumed.stdout == "Issue 1 goes on; 3 digests will be sent.\n"
+    twice = paper_digest(tmp_path, "issues", "resume", "1")
+    assert (twice.returncode, twice.stderr) == (1, "issue 1 is being sent already\n")
     cancelled = paper_digest(tmp_path, "issues", "cancel", "1")
     assert cancelled.stdout == "Issue 1 is cancelled; 3 digests will not be sent.\n"
     with open_store(f"sqlite:///{tmp_path / 'paper-digest.db'}") as store:
         assert set(states(store).values()) == {"cancelled"}
     again = paper_digest(tmp_path, "issues", "cancel", "1")
-    assert (again.returncode, again.stderr) == (1, "issue 1 is cancelled\n")
+    said = "issue 1 is cancelled: nothing of it waits any more\n"
+    assert (again.returncode, again.stderr) == (1, said)
     nothing = paper_digest(tmp_path, "issues", "pause", "9")
     assert nothing.stderr == "there is no issue 9: `paper-digest issues` lists them\n"

@@ -7,13 +7,14 @@ import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
+from zoneinfo import ZoneInfo
 
 import typer
 
 from digest.cli.environment import settings
 from digest.cli.examples import example
 from digest.cli.options import AsJson, Quiet
-from digest.cli.terminal import count, table
+from digest.cli.terminal import SHORT, count, stamp, table
 from digest.errors import Conflict, PaperDigestError, Problem, SettingsError
 from subscribers.subscriber import normalize_address
 
@@ -82,7 +83,7 @@ def ingest(
         raise typer.BadParameter("pipe a mail into it, or name files")
     known = os.environ.get("ORIGINAL_RECIPIENT") or os.environ.get("RECIPIENT") or ""
     try:
-        with open_app(settings()) as house:
+        with open_app(settings(), create=False) as house:
             for raw in map(_read, files) if files else [_piped(sys.stdin.buffer)]:
                 back = take_mail(house, raw, recipient=recipient or known)
                 if not quiet:
@@ -106,7 +107,7 @@ def fetch(*, quiet: Quiet = False) -> None:
     if not ours.bounces_url:
         wanted = "set it to the mailbox to read, as in imaps://mail.example.org/Bounces"
         raise SettingsError([Problem("DIGEST_BOUNCES_URL", None, wanted)])
-    with open_app(ours) as house:
+    with open_app(ours, create=False) as house:
         tally = take_mailbox(house, on_mail=lambda back: None if quiet else typer.echo(_line(back)))
     if not quiet:
         typer.echo(summed(tally))
@@ -122,15 +123,16 @@ def list_returned(
     """List what came back, newest first."""
     from digest.app import open_app
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         rows = house.store.suppressions.returned(address, limit)
+        zone = ZoneInfo(house.settings.zone)
     if as_json:
         typer.echo(json.dumps([_described(row) for row in rows], indent=2))
     elif not rows:
         typer.echo("Nothing came back.")
     else:
-        heads = ("when (UTC)", "kind", "address", "delivery", "by", "said")
-        table(heads, map(_row, rows))
+        heads = (f"when ({zone.key})", "kind", "address", "delivery", "by", "said")
+        table(heads, [_row(row, zone) for row in rows], remark=True)
 
 
 @suppressions.command(
@@ -140,15 +142,16 @@ def list_suppressed(*, as_json: AsJson = False) -> None:
     """List the addresses that are never written to, newest first, and why."""
     from digest.app import open_app
 
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         rows = house.store.suppressions.all()
+        zone = ZoneInfo(house.settings.zone)
     if as_json:
         typer.echo(json.dumps([_told(row) for row in rows], indent=2))
     elif not rows:
         typer.echo("No address is suppressed.")
     else:
-        told = [(f"{one.since:%Y-%m-%d %H:%M}", one.address, one.cause, one.reason) for one in rows]
-        table(("since (UTC)", "address", "cause", "reason"), told)
+        told = [(stamp(one.since, zone), one.address, one.cause, one.reason) for one in rows]
+        table((f"since ({zone.key})", "address", "cause", "reason"), told, remark=True)
 
 
 @suppressions.command(
@@ -178,7 +181,7 @@ def remove(address: Address) -> None:
     from digest.app import open_app
 
     address = normalize_address(address)
-    with open_app(settings()) as house:
+    with open_app(settings(), create=False) as house:
         done = house.store.suppressions.remove(address)
     if not done:
         raise Conflict(
@@ -225,9 +228,9 @@ def _piped(stream: BinaryIO) -> bytes:
     return kept
 
 
-def _row(row: Returned) -> tuple[str, ...]:
+def _row(row: Returned, zone: ZoneInfo) -> tuple[str, ...]:
     said = " ".join(filter(None, (str(row.code or ""), row.enhanced, row.text)))
-    return (f"{row.at:%Y-%m-%d %H:%M}", row.kind, row.address, row.delivery, row.via, said)
+    return (stamp(row.at, zone), row.kind, row.address, row.delivery[:SHORT], row.via, said)
 
 
 def _described(row: Returned) -> dict[str, object]:

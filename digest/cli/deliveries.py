@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Final
@@ -16,12 +17,13 @@ from digest.cli.environment import settings
 from digest.cli.examples import example
 from digest.cli.options import AsJson, read_date
 from digest.cli.readers import reader_at
-from digest.cli.terminal import count, table
+from digest.cli.terminal import SHORT, count, stamp, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from digest.app import App
+    from digest.cli.terminal import Cell
     from digest.reopen import Action
     from digest.store.history import Attempt, Entry, Sought
 
@@ -60,6 +62,9 @@ OnDay = Annotated[
 State = Annotated[
     str, typer.Option("--state", metavar="STATE[,STATE]", help="Only those in these states.")
 ]
+OfIssue = Annotated[
+    int | None, typer.Option("--issue", min=1, metavar="ISSUE", help="Only of this issue.")
+]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=_MOST, help="At most so many.")]
 Ids = Annotated[
     list[str] | None,
@@ -75,6 +80,7 @@ def deliveries(
     reader: Reader = "",
     day: OnDay = None,
     state: State = "",
+    issue: OfIssue = None,
     limit: Limit = _SHOWN,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="For a spreadsheet.")] = False,
@@ -89,24 +95,22 @@ def deliveries(
     from digest.app import open_app
 
     with open_app(settings(), create=False) as house:
-        sought = _sought(house, reader, day, _states(state))
-        found = house.store.history.find(sought, limit)
+        chosen = Chosen(reader, day, state, issue)
+        found = house.store.history.find(_sought(house, chosen), limit)
         zone = ZoneInfo(house.settings.zone)
     if as_json:
         typer.echo(json.dumps([_described(entry) for entry in found], indent=2))
     elif as_csv:
         typer.echo(_csv(found), nl=False)
     elif not found:
-        narrowed = reader or day or state
         typer.echo(
             "No delivery is like that."
-            if narrowed
+            if chosen
             else "Nothing was sent yet: paper-digest run --now sends to everybody."
         )
     else:
         heads = (f"when ({zone.key})", "id", "kind", "reader", "state", "papers", "relay said")
-        rows = [row for entry in found for row in _rows(entry, zone)]
-        table(heads, rows, right=("papers",))
+        table(heads, [_row(entry, zone) for entry in found], right=("papers",), remark=True)
 
 
 @app.command(epilog=example("paper-digest deliveries show hm4vfnqk", "  --json"))
@@ -129,7 +133,7 @@ def show(
         ("to", f"{_whose(entry)}, list {entry.list_name}"),
         ("what", f"{entry.kind}, {count(_papers(entry), 'paper')}"),
         ("message", entry.message_id),
-        ("made", _when(entry.created_at, zone)),
+        ("made", f"{stamp(entry.created_at, zone)} {zone.key}"),
         ("state", " ".join(filter(None, (entry.state, _ahead(entry, zone))))),
         ("said", _said(entry)),
     )
@@ -137,11 +141,7 @@ def show(
         if text:
             typer.echo(f"{fact:<9} {text}")
     for attempt in entry.attempts:
-        relay = f" {'at' if attempt.number else 'by'} {attempt.relay}" if attempt.relay else ""
-        typer.echo(
-            f"{'':<9} {_when(attempt.ended_at, zone)}  {_step(attempt)}{relay}"
-            f"  {_said(attempt)}".rstrip()
-        )
+        typer.echo(f"{'':<9} {_told(attempt, zone)}")
 
 
 @app.command(
@@ -156,6 +156,7 @@ def retry(
     reader: Reader = "",
     day: OnDay = None,
     state: State = "",
+    issue: OfIssue = None,
     yes: Yes = False,
 ) -> None:
     """Try again what did not arrive: deferred, rejected, expired, cancelled or dropped.
@@ -164,7 +165,7 @@ def retry(
     """
     from digest.reopen import Action
 
-    _act(Action.RETRY, ids, reader, day, state, yes=yes)
+    _act(Action.RETRY, ids, Chosen(reader, day, state, issue), yes=yes)
 
 
 @app.command(epilog=example("paper-digest deliveries resend hm4vfnqk"))
@@ -174,6 +175,7 @@ def resend(
     reader: Reader = "",
     day: OnDay = None,
     state: State = "",
+    issue: OfIssue = None,
     yes: Yes = False,
 ) -> None:
     """Send again what may have arrived: unknown or accepted. The reader may get it twice.
@@ -182,7 +184,7 @@ def resend(
     """
     from digest.reopen import Action
 
-    _act(Action.RESEND, ids, reader, day, state, yes=yes)
+    _act(Action.RESEND, ids, Chosen(reader, day, state, issue), yes=yes)
 
 
 @app.command(
@@ -200,6 +202,7 @@ def resolve(
     ] = None,
     reader: Reader = "",
     day: OnDay = None,
+    issue: OfIssue = None,
     yes: Yes = False,
 ) -> None:
     """Say what became of an unknown, without sending anything."""
@@ -208,32 +211,36 @@ def resolve(
     if arrived is None:
         raise typer.BadParameter("say --arrived or --lost; the relay's own log knows which")
     action = Action.ARRIVED if arrived else Action.LOST
-    _act(action, ids, reader, day, "unknown" if not ids else "", yes=yes)
+    state = "unknown" if day or reader or issue else ""
+    _act(action, ids, Chosen(reader, day, state, issue), yes=yes)
 
 
-def _act(
-    action: Action,
-    ids: Sequence[str] | None,
-    reader: str,
-    day: date | None,
-    state: str,
-    *,
-    yes: bool,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which deliveries the options of a command choose; none of them: all."""
+
+    reader: str = ""
+    day: date | None = None
+    state: str = ""
+    issue: int | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.reader or self.day or self.state or self.issue)
+
+
+def _act(action: Action, ids: Sequence[str] | None, chosen: Chosen, *, yes: bool) -> None:
     from digest.app import open_app
     from digest.reopen import act, objection
 
-    narrowed = bool(reader or day or state)
-    if bool(ids) == narrowed:
+    if bool(ids) == bool(chosen):
         raise typer.BadParameter(
-            "name deliveries by id, or choose some by --reader, --day, --state"
+            "name deliveries by id, or choose some by --reader, --day, --state, --issue"
         )
     with open_app(settings(), create=False) as house:
         if ids:
             entries = [house.store.history.named(one) for one in dict.fromkeys(ids)]
         else:
-            sought = _sought(house, reader, day, _states(state))
-            found = house.store.history.find(sought, _MOST)
+            found = house.store.history.find(_sought(house, chosen), _MOST)
             entries = [entry for entry in found if not objection(entry, action)]
         willing = [entry for entry in entries if not objection(entry, action)]
         if willing and not yes:
@@ -244,7 +251,10 @@ def _act(
             who = _whose(verdict.entry)
             typer.echo(f"{verdict.entry.public_id} to {who}: left alone, {verdict.why}", err=True)
     done = sum(verdict.done for verdict in verdicts)
-    typer.echo(_outcome(action, done))
+    if verdicts:
+        typer.echo(_outcome(action, done))
+    else:
+        typer.echo("Nothing was changed: no delivery is like that and in a state for this.")
     if done < len(verdicts):
         raise typer.Exit(1)
 
@@ -283,34 +293,41 @@ def _outcome(action: Action, done: int) -> str:
     return f"{mails} counted as lost; what was in there is offered again."
 
 
-def _sought(house: App, reader: str, day: date | None, states: tuple[str, ...]) -> Sought:
+def _sought(house: App, chosen: Chosen) -> Sought:
     from digest.store.history import EXCLUDED, SEEN_STATES, Sought
 
-    if not reader and not states:
+    states, day = _states(chosen.state), chosen.day
+    if not chosen.reader and not states:
         states = tuple(state for state in SEEN_STATES if state != EXCLUDED)
     zone = ZoneInfo(house.settings.zone)
     since = until = None
     if day is not None:
         since = datetime.combine(day, time(), zone).astimezone(UTC)
         until = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
-    readers = (reader_at(house, reader).number,) if reader else None
-    return Sought(readers, since, until, states)
+    readers = (reader_at(house, chosen.reader).number,) if chosen.reader else None
+    return Sought(readers, since, until, states, issue=chosen.issue)
 
 
-def _rows(entry: Entry, zone: ZoneInfo) -> list[tuple[str, ...]]:
-    """A line for the delivery; below it one for each attempt, where the last does not say all."""
-    papers = str(_papers(entry)) if entry.number else ""
-    state = entry.state
+def _row(entry: Entry, zone: ZoneInfo) -> tuple[Cell, ...]:
+    """A line for the delivery; in its last column each attempt, where the last is not all."""
     said = " ".join(filter(None, (_said(entry), _ahead(entry, zone))))
-    first = (
-        _when(entry.created_at, zone), entry.public_id, entry.kind,
-        _whose(entry), state, papers, said,
-    )  # fmt: skip
-    tries = [
-        (f"  {_when(one.ended_at, zone)}", "", "", "", _step(one), "", _said(one))
-        for one in entry.attempts
-    ]
-    return [first, *(tries if len(tries) > 1 else [])]
+    tries = [_told(one, zone) for one in entry.attempts] if len(entry.attempts) > 1 else []
+    return (
+        stamp(entry.created_at, zone),
+        entry.public_id[:SHORT],
+        entry.kind,
+        _whose(entry),
+        entry.state,
+        str(_papers(entry)) if entry.number else "",
+        (said, *tries),
+    )
+
+
+def _told(one: Attempt, zone: ZoneInfo) -> str:
+    """An attempt, a decision about one, or what came back, in one line."""
+    by = "at" if one.number else "by"
+    relay = f" {by} {one.relay}" if one.relay else ""
+    return f"{stamp(one.ended_at, zone)}  {_step(one)}{relay}  {_said(one)}".rstrip()
 
 
 def _whose(entry: Entry) -> str:
@@ -321,12 +338,8 @@ def _whose(entry: Entry) -> str:
 
 
 def _step(one: Attempt) -> str:
-    """The number and the outcome of a try; what came back has no number."""
+    """The number and the outcome of a try; a decision, and what came back, has no number."""
     return f"{one.number}. {one.state}" if one.number else one.state
-
-
-def _when(moment: datetime, zone: ZoneInfo) -> str:
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 def _said(one: Entry | Attempt) -> str:
@@ -334,10 +347,11 @@ def _said(one: Entry | Attempt) -> str:
 
 
 def _ahead(entry: Entry, zone: ZoneInfo) -> str:
-    """When it is tried next, where a relay put it off."""
+    """When it is tried next, where a relay put it off, and until when."""
     if entry.state != "deferred" or entry.not_before is None:
         return ""
-    return f"(tried again {_when(entry.not_before, zone)})"
+    until = f", until {stamp(entry.expires_at, zone)}" if entry.expires_at else ""
+    return f"(again {stamp(entry.not_before, zone)}{until})"
 
 
 def _papers(entry: Entry) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 _INDENT: Final = " " * 9
+_ADVICE: Final = "Nothing is sent meanwhile, and nothing is lost. See DIGEST_DATABASE_URL."
 
 
 def _ip(text: str) -> str:
@@ -63,12 +64,13 @@ def doctor(
     Changes nothing and sends nothing. Each line is ok, a warning, or failed; with one that
     failed the exit code is 1. Nothing takes longer than half a minute.
     """
-    from digest.app import open_app
     from digest.doctor import examine
 
     found: list[Finding] = []
-    with open_app(settings()) as house:
-        for findings in examine(_examinations(house, mail, address or "", selector, dns or "")):
+    house, missing = _patient()
+    with house:
+        looks = _examinations(house, missing, mail, address or "", selector, dns or "")
+        for findings in examine(looks):
             for finding in findings:
                 found.append(finding)
                 if not as_json:
@@ -84,8 +86,25 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _examinations(
-    house: App, mail: Path | None, address: str, selector: str, dns: str
+def _patient() -> tuple[App, Finding | None]:
+    """The installation; or one without a database, and why there is none, or none to be read."""
+    from digest.app import App, open_app, utc_now
+    from digest.doctor import failed
+    from digest.errors import StoreAbsent, StoreError
+    from digest.store import Store
+    from digest.store.database import Database
+
+    ours = settings()
+    try:
+        return open_app(ours, create=False, upgrade=False), None
+    except StoreError as error:
+        advice = "" if isinstance(error, StoreAbsent) else _ADVICE
+        missing = failed("database", str(error), advice)
+    return App(ours, Store(Database("sqlite://")), utc_now), missing
+
+
+def _examinations(  # noqa: PLR0917 -- the options of the command
+    house: App, missing: Finding | None, mail: Path | None, address: str, selector: str, dns: str
 ) -> list[Examination]:
     from digest.doctor.listings import look_at_sources
     from digest.doctor.machine import look_at_machine
@@ -97,9 +116,12 @@ def _examinations(
     domain = house.settings.sender_address.rpartition("@")[2]
     if mail is not None and not selector:
         selector = next(iter(selectors(mail, domain)), "")
-    return [
+    stored: list[Examination] = [
         ("database", partial(look_at_machine, house)),
         ("sources", partial(look_at_sources, house)),
+    ]
+    return [
+        *([("database", lambda: [missing])] if missing else stored),
         ("relay", partial(look_at_relay, house)),
         (
             "DNS",
@@ -118,15 +140,22 @@ def _examinations(
 
 
 def _show(finding: Finding) -> None:
+    """One finding: on a terminal in lines that fit, elsewhere as long as it is."""
+    from rich.padding import Padding
     from rich.text import Text
 
     health = finding.health.value
-    line = Text(f"{health:<9}", style=_STYLES[health])
-    line.append(f"{finding.topic}: {finding.seen}", style="default")
+    said = f"{finding.topic}: {finding.seen}"
     shown = console()
-    shown.print(line, soft_wrap=True)
-    if finding.advice:
-        shown.print(Text(f"{_INDENT}{finding.advice}"), soft_wrap=True)
+    if not shown.is_terminal:
+        typer.echo(f"{health:<{len(_INDENT)}}{said}")
+        if finding.advice:
+            typer.echo(f"{_INDENT}{finding.advice}")
+        return
+    lines = Text(said).wrap(shown, shown.width - len(_INDENT))
+    shown.print(Text(f"{health:<{len(_INDENT)}}", style=_STYLES[health]), lines[0], sep="")
+    for line in (*lines[1:], *Text(finding.advice).wrap(shown, shown.width - len(_INDENT))):
+        shown.print(Padding.indent(line, len(_INDENT)))
 
 
 def _described(finding: Finding) -> dict[str, str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from digest.errors import Problem, SettingsError
+from digest.errors import Problem, SettingsError, StoreAbsent
 from digest.settings import MASK, PREFIX, Settings, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from digest.app import App
 
 FILE: Final = Path(".env")
 
@@ -18,6 +21,20 @@ FILE: Final = Path(".env")
 def settings(**changes: str) -> Settings:
     """The settings of this installation; `changes` are options of a command, over all else."""
     return load({**environment(), **changes})
+
+
+def open_to_look() -> App:
+    """This installation, for a command that only looks: where there is no database, an empty one.
+
+    It is in memory, so looking leaves nothing behind.
+    """
+    from digest.app import open_app
+
+    ours = settings()
+    try:
+        return open_app(ours, create=False)
+    except StoreAbsent:
+        return open_app(replace(ours, database_url="sqlite://"))
 
 
 def environment(real: Mapping[str, str] = os.environ, file: Path = FILE) -> dict[str, str]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from digest.cli.environment import settings
 from digest.cli.examples import example
 from digest.cli.options import AsJson
-from digest.cli.terminal import count, table
+from digest.cli.terminal import count, stamp, table
 
 if TYPE_CHECKING:
+    from digest.cli.terminal import Cell
     from digest.store.outbox import Issue
 
 app = typer.Typer(
@@ -43,13 +45,15 @@ def issues(
 
     with open_app(settings(), create=False) as house:
         found = house.store.outbox.issues(limit)
+        zone = ZoneInfo(house.settings.zone)
     if as_json:
         typer.echo(json.dumps([_described(one) for one in found], indent=2))
     elif not found:
         typer.echo("Nothing was sent yet: paper-digest run --now sends to everybody.")
     else:
-        heads = ("issue", "frozen (UTC)", "state", "readers", "digests", "so far", "why")
-        table(heads, map(_row, found), right=("issue", "readers", "digests"))
+        heads = ("issue", f"frozen ({zone.key})", "state", "readers", "digests", "so far")
+        rows = [_row(one, zone) for one in found]
+        table(heads, rows, right=("issue", "readers", "digests"), remark=True)
 
 
 @app.command(epilog=example("paper-digest issues pause 42 --reason 'wrong note of the day'"))
@@ -59,7 +63,7 @@ def pause(number: Number, *, reason: Reason = "by hand") -> None:
 
     with open_app(settings(), create=False) as house:
         house.store.outbox.pause(number, reason)
-        waiting = _waiting(house.store.outbox.issue(number))
+        waiting = house.store.outbox.issue(number).waiting
     typer.echo(f"Issue {number} is paused; {count(waiting, 'digest')} wait.")
 
 
@@ -70,7 +74,7 @@ def resume(number: Number) -> None:
 
     with open_app(settings(), create=False) as house:
         house.store.outbox.resume(number)
-        waiting = _waiting(house.store.outbox.issue(number))
+        waiting = house.store.outbox.issue(number).waiting
     typer.echo(f"Issue {number} goes on; {count(waiting, 'digest')} will be sent.")
 
 
@@ -84,15 +88,16 @@ def cancel(number: Number, *, reason: Reason = "by hand") -> None:
     typer.echo(f"Issue {number} is cancelled; {count(ended, 'digest')} will not be sent.")
 
 
-def _waiting(issue: Issue) -> int:
-    return sum(issue.states.get(state, 0) for state in ("ready", "deferred", "leased"))
-
-
-def _row(issue: Issue) -> tuple[str, ...]:
-    states = ", ".join(f"{times} {state}" for state, times in sorted(issue.states.items()))
-    when = f"{issue.frozen_at:%Y-%m-%d %H:%M}"
-    counts = (str(issue.candidates), str(issue.prepared))
-    return (str(issue.number), when, issue.state, *counts, states, issue.reason)
+def _row(issue: Issue, zone: ZoneInfo) -> tuple[Cell, ...]:
+    states = ", ".join(f"{times:,} {state}" for state, times in sorted(issue.states.items()))
+    counts = (f"{issue.candidates:,}", f"{issue.prepared:,}")
+    return (
+        str(issue.number),
+        stamp(issue.frozen_at, zone),
+        issue.state,
+        *counts,
+        (states, issue.reason),
+    )
 
 
 def _described(issue: Issue) -> dict[str, object]:

@@ -20,7 +20,8 @@ import typer
 
 from digest.cli.environment import settings
 from digest.cli.options import Quiet
-from digest.cli.stages import end, send_stage, stages
+from digest.cli.sending import send_stage
+from digest.cli.stages import end, stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ def send(
     """
     from digest.app import open_app
 
-    with open_app(settings()) as house, ending_well() as ending:
+    with open_app(settings(), create=follow) as house, ending_well() as ending:
         if restored:
             house.store.copies.accept()
         if follow:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from digest.cli.environment import settings
+from digest.cli.environment import open_to_look, settings
 from digest.cli.examples import example
 from digest.cli.options import AsJson, Quiet, read_date
 from digest.cli.stages import stages
@@ -45,19 +45,14 @@ def sources(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Show each source: its state, what it brought, the last good answer and the next try."""
     if context.invoked_subcommand:
         return
-    from digest.app import open_app
-
-    with open_app(settings()) as house:
+    with open_to_look() as house:
         rows = [_described(house, entry) for entry in house.sources]
         zone, now = house.settings.zone, house.clock()
     if as_json:
         typer.echo(json.dumps(rows, indent=2, default=_machine))
         return
-    table(
-        ("source", "state", "list day", "papers", "last good", "next try", ""),
-        [_row(row, zone, now) for row in rows],
-        right=("papers",),
-    )
+    heads = ("source", "state", "list day", "papers", "last good", "next try", "said")
+    table(heads, [_row(row, zone, now) for row in rows], right=("papers",), remark=True)
 
 
 def _described(house: App, entry: Entry) -> dict[str, Any]:
@@ -148,10 +143,8 @@ def try_out(
 
     Nothing is stored. The exit code is 1 where the answer was not complete.
     """
-    from digest.app import open_app
-
     complete = True
-    with open_app(settings()) as house:
+    with open_to_look() as house:
         for entry in _chosen(house, name):
             if entry.source is None:
                 typer.echo(entry.problem, err=True)

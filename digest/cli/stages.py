@@ -1,4 +1,4 @@
-"""The stages of a run as a person sees them: asking, matching, sending, and what went wrong."""
+"""The stages of a run as a person sees them: asking, matching, and what went wrong."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from digest.advice import advise
 from digest.cli.terminal import Steps, count, when
-from digest.errors import MailboxError, RelayError
-from digest.settings import mask_url
+from digest.errors import MailboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import date, datetime
 
     from digest.app import App
-    from digest.delivery import Sent
     from digest.ingest import IngestReport, Progress
     from digest.papers import PaperId
     from digest.run import IssueReport
@@ -114,48 +111,6 @@ def issue_stage(house: App, steps: Steps, *, everybody: bool) -> IssueReport:
     return report
 
 
-def send_stage(
-    house: App, steps: Steps, to: str = "", *, ending: Callable[[], bool] = lambda: False
-) -> list[Trouble]:
-    """Send everything that waits, or until `ending` says so; `to` says where in words."""
-    from digest.run import deliver
-
-    step = steps.step("Sending", "connecting")
-    waiting = house.store.outbox.waiting(house.clock())
-    done = 0
-    troubles: list[Trouble] = []
-
-    def show(sent: Sent) -> None:
-        nonlocal done
-        done += 1
-        step.progress(done, max(waiting, done))
-        troubles.extend(_refusal(sent))
-
-    try:
-        report = deliver(house, on_sent=show, ending=ending)
-    except RelayError as error:
-        step.end(f"{waiting - done} of {count(waiting, 'mail')} wait for the next run")
-        return [*troubles, Trouble(f"{error}\n{advise(str(error))}")]
-    where = to or f"to {mask_url(house.settings.smtp_url)}"
-    step.end(where if done else "nothing to send")
-    for number in report.paused:
-        why = house.store.outbox.issue(number).reason
-        troubles.append(
-            Trouble(
-                f"Issue {number} is paused: {why}\n{advise(why)}\n"
-                f"`paper-digest issues resume {number}` sends the rest of it."
-            )
-        )
-    if ending():
-        left = house.store.outbox.waiting(house.clock())
-        troubles.append(
-            Trouble(f"Ended early: {count(left, 'mail')} wait for the next run.", failed=False)
-        )
-    if report.held:
-        troubles.append(Trouble(f"The rest waits: {report.held}.", failed=False))
-    return troubles
-
-
 def _not_due(report: IngestReport, now: datetime) -> str:
     """That no source was asked, and when the next one is."""
     moments = [moment for _, moment in report.waiting if moment]
@@ -210,12 +165,3 @@ def _days(days: Sequence[date]) -> str:
     if len(days) == 1:
         return f"{days[0]}"
     return f"{len(days)} days from {min(days)} to {max(days)}"
-
-
-def _refusal(sent: Sent) -> list[Trouble]:
-    """What the relay said of a mail that it did not take."""
-    reply = sent.reply
-    if reply.outcome.value == "accepted":
-        return []
-    said = f"{sent.delivery.address}: {reply.outcome.value}, {reply.code or ''} {reply.text}"
-    return [Trouble(said.rstrip())]

@@ -20,14 +20,22 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
     from rich.progress import Progress, TaskID
+    from rich.table import Table
 
 _WIDE: Final = 240
 """Columns of a table that goes into a file or a pipe: nothing there has an edge."""
 _READABLE: Final = 100
 """Columns beyond which sentences are hard to read."""
 
-Cell = str | tuple[str, str]
-"""What stands in a table: a text, or a text with another below it, indented."""
+_GAP: Final = 2
+_NARROWEST: Final = 8
+"""Columns between two columns; and how narrow a column is made at most."""
+
+SHORT: Final = 8
+"""Characters of a delivery's id that a table shows: enough to name it, and room is dear."""
+
+Cell = str | tuple[str, ...]
+"""What stands in a table: a text, or a text with others below it, indented."""
 
 
 def console(stream: TextIO | None = None, width: int = _WIDE) -> Console:
@@ -49,29 +57,103 @@ def table(
     rows: Iterable[Sequence[Cell]],
     *,
     right: Iterable[str] = (),
+    remark: bool = False,
     stream: TextIO | None = None,
     width: int = _WIDE,
 ) -> None:
     """Print rows under their heads, the columns named in `right` with their ends aligned.
 
-    `width` is for where there is no terminal; a terminal has its own.
+    `width` is for where there is no terminal; a terminal has its own. With `remark` the last
+    column is a sentence, which stands below its row where there is no room beside it.
     """
-    from rich.table import Table
-
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    numbers = set(right)
-    for head in heads:
-        grid.add_column(head, justify="right" if head in numbers else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*map(_cell, row))
     target = console(stream, width)
+    rows, numbers = list(rows), set(right)
     if target.is_terminal:
-        target.print(grid)
+        _print(target, heads, rows, numbers, remark=remark)
         return
     with target.capture() as capture:
-        target.print(grid)
+        _print(target, heads, rows, numbers, remark=remark)
     for line in capture.get().splitlines():
         target.file.write(line.rstrip() + "\n")
+
+
+def _print(
+    target: Console,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    right: set[str],
+    *,
+    remark: bool,
+) -> None:
+    from rich.padding import Padding
+
+    if not remark or _whole(heads, rows) <= target.width:
+        grid = _grid(heads, right)
+        for row in rows:
+            grid.add_row(*map(_cell, row))
+        target.print(grid)
+        return
+    widths = _widths(heads[:-1], rows, target.width)
+    above = _grid(heads[:-1], right, widths)
+    target.print(above)
+    for row in rows:
+        line = _grid(heads[:-1], right, widths)
+        line.show_header = False
+        line.add_row(*map(_cell, row[:-1]))
+        target.print(line)
+        if row[-1]:
+            target.print(Padding.indent(_cell(row[-1]), 2 * _GAP))
+
+
+def _grid(heads: Sequence[str], right: set[str], widths: Sequence[int] = ()) -> Table:
+    from rich.table import Table
+
+    grid = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for place, head in enumerate(heads):
+        grid.add_column(
+            head,
+            justify="right" if head in right else "left",
+            overflow="fold",
+            width=widths[place] if widths else None,
+        )
+    return grid
+
+
+def _whole(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> int:
+    """Columns that the table takes with nothing folded."""
+    from rich.cells import cell_len
+
+    widest = [
+        max([cell_len(head), *(cell_len(line) for row in rows for line in _lines(row[place]))])
+        for place, head in enumerate(heads)
+    ]
+    return sum(widest) + _GAP * (len(heads) - 1)
+
+
+def _widths(heads: Sequence[str], rows: Sequence[Sequence[Cell]], most: int) -> list[int]:
+    """Columns for each head: what its cells take; where that is too much, the widest gives way."""
+    from rich.cells import cell_len
+
+    widths = [
+        max(
+            [
+                *(cell_len(word) for word in head.split()),
+                *(cell_len(line) for row in rows for line in _lines(row[place])),
+            ]
+        )
+        for place, head in enumerate(heads)
+    ]
+    while sum(widths) + _GAP * (len(widths) - 1) > most and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _lines(cell: Cell) -> list[str]:
+    """The lines of a cell as they stand there."""
+    if isinstance(cell, str):
+        return [cell]
+    above, *below = cell
+    return [above, *(" " * _GAP + line for line in below if line)]
 
 
 def _cell(cell: Cell) -> RenderableType:
@@ -81,8 +163,8 @@ def _cell(cell: Cell) -> RenderableType:
 
     if isinstance(cell, str):
         return Text(cell)
-    above, below = cell
-    return Group(Text(above), Padding(Text(below), (0, 0, 0, 2))) if below else Text(above)
+    above, *below = cell
+    return Group(Text(above), *(Padding.indent(Text(line), _GAP) for line in below if line))
 
 
 def confirmed(question: str, *, default: bool = False, option: str = "--yes") -> bool:
@@ -179,6 +261,11 @@ def when(moment: datetime, zone: str, *, now: datetime) -> str:
     local = moment.astimezone(ZoneInfo(zone))
     near = timedelta() <= moment - now < timedelta(days=6)
     return f"{local:%a %H:%M} {zone}" if near else f"{local:%a %d %b %Y %H:%M} {zone}"
+
+
+def stamp(moment: datetime, zone: ZoneInfo) -> str:
+    """An instant to the minute as a table has it, in a zone that its head names."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 def count(number: int, noun: str) -> str:

@@ -13,7 +13,8 @@ import typer
 from digest.cli.environment import settings
 from digest.cli.options import Quiet
 from digest.cli.sender import ending_well, log_to_stderr, looked_after
-from digest.cli.stages import bounces_stage, end, ingest_stage, issue_stage, send_stage, stages
+from digest.cli.sending import send_stage
+from digest.cli.stages import bounces_stage, end, ingest_stage, issue_stage, stages
 from digest.cli.terminal import when
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from digest.doctor import Finding, failed, ok, warning
 from digest.store.copies import REMEDY
-from digest.store.health import HEAD, condition
+from digest.store.health import condition
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,10 +50,6 @@ def _database(seen: Condition) -> Finding:
             "database", f"{told}; damaged: {seen.broken}",
             "Stop the program and restore the newest backup; docs/operating.md, Backups.",
         )  # fmt: skip
-    if seen.revision != HEAD:
-        return failed(
-            "database", f"{told}; this version wants {HEAD}", "Start the program once: it upgrades."
-        )
     if not seen.checked:
         return warning(
             "database", f"{told}; too large to be checked in 10 seconds",
@@ -141,7 +137,7 @@ def _waiting(seen: Condition) -> Finding:
     if counts["unknown"]:
         return warning(
             "sending",
-            f"{told}: nobody knows whether they arrived",
+            f"{told}; of what is unknown nobody knows whether it arrived",
             "`paper-digest deliveries --state unknown`, then resend or resolve.",
         )
     return ok("sending", told or "nothing waits")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from digest.errors import StoreUnavailable
+from digest.errors import StoreAbsent, StoreUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,13 +66,16 @@ class Store:
         self.close()
 
 
-def open_store(url: str, *, create: bool = True, folder: Path | None = None) -> Store:
+def open_store(
+    url: str, *, create: bool = True, upgrade: bool = True, folder: Path | None = None
+) -> Store:
     """Open a database and bring it to this version's tables.
 
     `url` is SQLAlchemy's: sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME. `folder` is
     where is remembered what was sent from a server (see `digest.store.copies`). Raises
-    StoreUnavailable when it cannot be opened, has no folder to be in, or is not there and
-    `create` is False; StoreNewer when a newer version of the program wrote it.
+    StoreUnavailable when it cannot be opened or has no folder to be in, StoreAbsent when it is
+    not there and `create` is False, StoreOlder when an older version of the program wrote it and
+    `upgrade` is False, StoreNewer when a newer one did.
     """
     from digest.store.database import Database  # noqa: PLC0415 -- see the module
     from digest.store.migrate import migrate  # noqa: PLC0415
@@ -86,10 +89,10 @@ def open_store(url: str, *, create: bool = True, folder: Path | None = None) -> 
                 "DIGEST_DATABASE_URL"
             )
         if not create:
-            raise StoreUnavailable(
+            raise StoreAbsent(
                 f"there is no database at {path.absolute()}: run `paper-digest ingest` or "
                 "`paper-digest subscribers add` to make it, or mend DIGEST_DATABASE_URL"
             )
         path.touch(mode=0o600)  # it will hold people's addresses
-    migrate(database)
+    migrate(database, upgrade=upgrade)
     return Store(database, folder)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select, text
 
-from digest.store.migrate import HEAD
 from digest.store.tables import DeliveryRow, IssueRow, PaperRow, SubscriberRow
 
 if TYPE_CHECKING:
@@ -108,6 +107,3 @@ def _integrity(database: Database, seconds: float) -> tuple[str, bool]:
     if said != ["ok"]:
         return said[0].splitlines()[0] if said else "no answer", True
     return (f"a row of {loose[0]} points nowhere" if loose else ""), True
-
-
-__all__ = ["HEAD", "Condition", "condition"]

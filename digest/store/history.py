@@ -46,7 +46,8 @@ SEEN_STATES: Final = (*STATES, EXCLUDED)
 class Attempt:
     """One try at a delivery, a decision about it by hand, or what came back of it afterwards.
 
-    The `state` of what came back is "bounced", "delayed", "complaint" or "unsubscribe".
+    Only a try has a `number`; the others have 0. The `state` of what came back is "bounced",
+    "delayed", "complaint" or "unsubscribe".
     """
 
     number: int
@@ -98,6 +99,7 @@ class Sought:
     until: datetime | None = None
     states: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    issue: int | None = None
 
 
 class History:
@@ -129,7 +131,10 @@ class History:
                     f"there is no delivery {name!r}: `paper-digest deliveries` shows their ids"
                 )
             if len(rows) > 1:
-                raise Conflict(f"several deliveries begin with {name!r}: write the whole id")
+                raise Conflict(
+                    f"several deliveries begin with {name!r}: write more of the id, which "
+                    "`paper-digest deliveries --json` shows whole"
+                )
             return _with_attempts(connection, [_entry(rows[0])])[0]
 
     def settle_by_hand(self, entry: Entry, state: str, said: str, now: datetime) -> bool:
@@ -183,9 +188,7 @@ def _decide(  # noqa: PLR0917 -- one row, everything that is written into it
     if not connection.execute(update(DELIVERY).where(seen).values(**decided, **free)).rowcount:
         return False
     connection.execute(
-        insert(ATTEMPT).values(
-            delivery=entry.number, attempt=entry.attempt, ended_at=now, **decided
-        )
+        insert(ATTEMPT).values(delivery=entry.number, attempt=0, ended_at=now, **decided)
     )
     return True
 
@@ -231,7 +234,8 @@ def _sent_since(
         again = held.intersection(papers(other.selection))
         if again:
             some = "all" if len(again) == len(held) else f"{len(again)} of"
-            return f"{some} its {len(held)} papers are in delivery {other.public_id} already"
+            what = f"{some} its {len(held)} papers are" if len(held) > 1 else "its paper is"
+            return f"{what} in delivery {other.public_id} already"
     return ""
 
 
@@ -252,6 +256,8 @@ def _deliveries(connection: Connection, sought: Sought, limit: int) -> list[Entr
         query = query.where(DELIVERY.c.state.in_(states))
     if sought.kinds:
         query = query.where(DELIVERY.c.kind.in_(sought.kinds))
+    if sought.issue is not None:
+        query = query.where(DELIVERY.c.issue == sought.issue)
     query = _between(query, DELIVERY.c.created_at, sought)
     return [_entry(row) for row in connection.execute(query)]
 
@@ -276,6 +282,8 @@ def _exclusions(connection: Connection, sought: Sought, limit: int) -> list[Entr
     )
     if sought.readers is not None:
         query = query.where(EXCLUSION.c.subscriber.in_(sought.readers))
+    if sought.issue is not None:
+        query = query.where(EXCLUSION.c.issue == sought.issue)
     query = _between(query, ISSUE.c.frozen_at, sought)
     return [_excluded(row) for row in connection.execute(query)]
 

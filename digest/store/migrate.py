@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from digest.errors import StoreError, StoreNewer, StoreUnavailable
+from digest.errors import StoreError, StoreNewer, StoreOlder, StoreUnavailable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -23,8 +23,12 @@ HEAD: Final = "0013"
 """The newest revision; a test keeps it equal to what the migrations say."""
 
 
-def migrate(database: Database) -> None:
-    """Make or upgrade the tables; does nothing, and imports nothing, when they are current."""
+def migrate(database: Database, *, upgrade: bool = True) -> None:
+    """Make or upgrade the tables; does nothing, and imports nothing, when they are current.
+
+    Without `upgrade` it never changes anything. Raises StoreOlder for tables that it would have
+    to change then, StoreNewer for those of a newer version.
+    """
     found = _revision(database)
     if found == HEAD:
         return
@@ -39,6 +43,11 @@ def migrate(database: Database) -> None:
         raise StoreNewer(
             f"the database is at revision {found}, which this version does not know: "
             "upgrade paper-digest, or open an older copy"
+        )
+    if not upgrade:
+        raise StoreOlder(
+            f"the database is at revision {found or 'none'}, and this version wants {HEAD}: "
+            "make a backup, then any other command upgrades it"
         )
     _upgrade(database, config)
 

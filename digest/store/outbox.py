@@ -68,7 +68,14 @@ _NUMBER, _ADDRESS, _KIND, _STATE, _ATTEMPT = map(
     _NAMES.index, ("number", "address", "kind", "state", "attempt")
 )
 _HELD: Final = ("paused", "cancelled")
+_ALREADY: Final = {
+    "sending": "being sent already",
+    "done": "done: nothing of it waits any more",
+    "cancelled": "cancelled: nothing of it waits any more",
+}
 _EXPIRED: Final = "not sent before its time was over"
+_SAID: Final[dict[str, Any]] = {"relay": "", "code": None, "enhanced": ""}
+"""A decision of ours takes the place of a relay's reply, which stays with its attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,11 @@ class Issue:
     excluded: int
     states: dict[str, int]
 
+    @property
+    def waiting(self) -> int:
+        """How many digests of it are still to be sent."""
+        return sum(self.states.get(state, 0) for state in (*TO_SEND, "leased"))
+
 
 class Outbox:
     """What is to be sent, and who is at it."""
@@ -118,7 +130,7 @@ class Outbox:
     def expire(self, now: datetime) -> int:
         """End what still waits although its time is over; its papers are offered again."""
         late = DELIVERY.c.state.in_(TO_SEND) & (DELIVERY.c.expires_at <= now)
-        ended = {"state": "expired", "settled_at": now, "text": _EXPIRED}
+        ended = {"state": "expired", "settled_at": now, **_SAID, "text": _EXPIRED}
         with self._database.write() as connection:
             return connection.execute(update(DELIVERY).where(late).values(**ended)).rowcount
 
@@ -219,6 +231,14 @@ class Outbox:
             rows = connection.execute(select(ISSUE).order_by(ISSUE.c.id.desc()).limit(limit)).all()
             return _counted(connection, rows)
 
+    def running(self) -> list[int]:
+        """The issues that are being sent or are paused, by number."""
+        query = select(ISSUE.c.id).where(ISSUE.c.state.in_(("sending", "paused")))
+        with self._database.read() as connection:
+            return [
+                int(number) for number in connection.execute(query.order_by(ISSUE.c.id)).scalars()
+            ]
+
     def issue(self, number: int) -> Issue:
         """One issue; NotFound when there is none of that number."""
         with self._database.read() as connection:
@@ -246,7 +266,8 @@ class Outbox:
         """
         self._turn(number, "cancelled", reason, ("sending", "paused"))
         waiting = (DELIVERY.c.issue == number) & DELIVERY.c.state.in_((*TO_SEND, "leased"))
-        ended = {"state": "cancelled", "settled_at": now, "text": f"the issue was ended: {reason}"}
+        said = f"the issue was ended: {reason}"
+        ended = {"state": "cancelled", "settled_at": now, **_SAID, "text": said}
         with self._database.write() as connection:
             return connection.execute(update(DELIVERY).where(waiting).values(**ended)).rowcount
 
@@ -277,7 +298,7 @@ class Outbox:
         with self._database.write() as connection:
             connection.execute(
                 update(ISSUE)
-                .where(ISSUE.c.state == "sending", ISSUE.c.id.not_in(unfinished))
+                .where(ISSUE.c.state.in_(("sending", "paused")), ISSUE.c.id.not_in(unfinished))
                 .values(state="done", reason="")
             )
 
@@ -290,7 +311,7 @@ class Outbox:
             now = connection.execute(select(ISSUE.c.state).where(ISSUE.c.id == number)).scalar()
         if now is None:
             raise NotFound(f"there is no issue {number}: `paper-digest issues` lists them")
-        raise Conflict(f"issue {number} is {now}")
+        raise Conflict(f"issue {number} is {_ALREADY.get(str(now), now)}")
 
 
 def _running() -> Any:  # noqa: ANN401 -- an SQL expression
@@ -303,7 +324,9 @@ def _end(connection: Connection, late: Sequence[int], now: datetime) -> None:
     for part in chunks(late):
         which = DELIVERY.c.id.in_(part) & DELIVERY.c.state.in_(TO_SEND)
         connection.execute(
-            update(DELIVERY).where(which).values(state="expired", settled_at=now, text=_EXPIRED)
+            update(DELIVERY)
+            .where(which)
+            .values(state="expired", settled_at=now, **_SAID, text=_EXPIRED)
         )
 
 
@@ -367,7 +390,7 @@ def _cancel(connection: Connection, stopped: Sequence[tuple[int, str]], now: dat
     change = (
         update(DELIVERY)
         .where((DELIVERY.c.id == bindparam("number")) & waits)
-        .values(state="cancelled", settled_at=now, text=bindparam("why"))
+        .values(state="cancelled", settled_at=now, **_SAID, text=bindparam("why"))
     )
     connection.execute(change, [{"number": number, "why": why} for number, why in stopped])
 
