@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from keyword_texts import shelves, texts, texts_with_exclusions
 from one_by_one import Literal, as_literal, rank_one_by_one
@@ -175,6 +175,7 @@ def test_the_order_of_papers_and_profiles_never_matters(
     assert told(shuffled, profiles[::-1])[::-1] == first
 
 
+@example(papers=[Paper(PaperId("a", "1"), "model model", number=1)], text='"model model"~1')
 @given(shelves, texts)
 def test_what_is_matched_is_what_the_language_says(papers: list[Paper], text: str) -> None:
     query = check(text)[0]

@@ -269,7 +269,7 @@ class Index:
     def _candidates(self, asked: Term) -> Iterable[int]:
         """The papers worth reading for a term, in order."""
         if asked.near:
-            rows = self._counted([(word,) for word in asked.text.split(" ")])[0]
+            rows = self._counted([(word,) for word in dict.fromkeys(asked.text.split(" "))])[0]
             sets = [
                 set(rows.indices[a:b]) for a, b in zip(rows.indptr, rows.indptr[1:], strict=False)
             ]
