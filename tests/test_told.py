@@ -23,7 +23,7 @@ from digest.cli.terminal import table
 from digest.store.migrate import HEAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).parent.parent
 
@@ -249,27 +249,22 @@ def test_the_doctor_upgrades_nothing(readers: Path) -> None:
         assert database.execute("SELECT version_num FROM alembic_version").fetchone() == ("0009",)
 
 
-class Terminal(StringIO):
-    """A terminal to write to."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.fixture
-def narrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
-    """One of eighty columns."""
+def narrow(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    """A terminal of eighty columns."""
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
-    return Terminal()
+    terminal = StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    return terminal
 
 
-def shown(terminal: Terminal) -> list[str]:
+def shown(terminal: StringIO) -> list[str]:
     plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
     return [line.rstrip() for line in plain.splitlines()]
 
 
-def test_a_remark_stands_below_its_row_where_there_is_no_room(narrow: Terminal) -> None:
+def test_a_remark_stands_below_its_row_where_there_is_no_room(narrow: StringIO) -> None:
     said = "no answer to the final dot: the relay closed the connection before it said a word"
     rows = [("2026-11-20 07:00", "ada@example.org", "3", (said, "and once more"))]
     table(("when (Europe/Paris)", "reader", "papers", "said"), rows, right=("papers",),
@@ -284,12 +279,12 @@ def test_a_remark_stands_below_its_row_where_there_is_no_room(narrow: Terminal) 
     ]
 
 
-def test_a_remark_stands_beside_its_row_where_there_is_room(narrow: Terminal) -> None:
+def test_a_remark_stands_beside_its_row_where_there_is_room(narrow: StringIO) -> None:
     table(("reader", "said"), [("ada@example.org", "250 queued")], remark=True, stream=narrow)
     assert shown(narrow) == ["reader           said", "ada@example.org  250 queued"]
 
 
-def test_a_name_of_two_hundred_characters_gives_way(narrow: Terminal) -> None:
+def test_a_name_of_two_hundred_characters_gives_way(narrow: StringIO) -> None:
     rows = [("2026-11-20 07:00", "a" * 200, "x"), ("2026-11-20 07:00", "b", "y" * 90)]
     table(("when", "reader", "said"), rows, remark=True, stream=narrow)
     assert max(map(len, shown(narrow))) == 80
