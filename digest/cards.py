@@ -35,6 +35,10 @@ _LONGEST_GLUED: Final = 40
 """A piece of the where line up to this long is never torn: it fits a phone's line."""
 _FIGURE: Final = re.compile(r"https://.+\.(?:png|jpe?g|webp)(?:\?.*)?", re.IGNORECASE)
 
+_FROM_THE_RIGHT: Final = re.compile(
+    "[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+
 Marks = tuple[tuple[int, int], ...]
 
 
@@ -82,6 +86,8 @@ class Card:
     not_label: str
     why: tuple[tuple[str, bool], ...]
     """Pieces of the why line and whether each is the reader's own words."""
+    is_mixed: bool
+    """Whether a text of it may run the other way than those around it."""
 
     @property
     def why_text(self) -> str:
@@ -125,14 +131,21 @@ def card(  # noqa: PLR0917 -- one paper, and what shapes its card
         organization=paper.organization,
         authors=authors_line(paper.authors, words),
         authors_short=paper.organization or first_author(paper.authors),
-        where=where(paper, words),
+        where=where(paper, words, counted=not any(map(_tells_upvotes, reasons))),
         comments=_comments(paper, title.text, words) if full else None,
         image=_image(paper) if number == 1 and view.figures and full else "",
         places=_places(paper, title.text, words) if full else (),
         save_label=words.say("Save {title}", title=title.text),
         not_label=words.say("Not for me: {title}", title=title.text),
         why=_why(paper, reasons, also, words, seen=seen),
+        is_mixed=words.is_right_to_left or _runs_to_the_left(paper, title.text, summary),
     )
+
+
+def _runs_to_the_left(paper: Paper, *texts: str) -> bool:
+    """Whether anything on the card is written from right to left: Hebrew, Arabic and their kin."""
+    names = (paper.organization, *(author.name for author in paper.authors))
+    return bool(_FROM_THE_RIGHT.search("\n".join((*texts, *names))))
 
 
 def _summary(paper: Paper, hits: Sequence[Hit], width: int) -> tuple[str, Marks]:
@@ -173,8 +186,16 @@ def apart(marks: Iterable[tuple[int, int]]) -> Marks:
     return tuple(merged)
 
 
-def where(paper: Paper, words: Language) -> str:
-    """Source and section, date, version or venue, upvotes, glued so that none is torn."""
+def _tells_upvotes(reason: Reason) -> bool:
+    """Whether the why line says already how often a paper was upvoted: it is said once."""
+    return reason.kind is ReasonKind.TREND and " upvote" in reason.text
+
+
+def where(paper: Paper, words: Language, *, counted: bool = True) -> str:
+    """Source and section, date, version or venue, upvotes, glued so that none is torn.
+
+    Upvotes only where they are to be `counted` here.
+    """
     listing = paper.listings[0] if paper.listings else None
     parts = []
     if listing:
@@ -187,7 +208,7 @@ def where(paper: Paper, words: Language) -> str:
         )
     if paper.venue:
         parts.append(clip(paper.venue, 60))
-    if paper.signals.upvotes:
+    if counted and paper.signals.upvotes:
         parts.append(words.count("{number}~upvote", "{number}~upvotes", paper.signals.upvotes))
     return " · ".join(
         part.replace(" ", NBSP) if len(part) <= _LONGEST_GLUED else part for part in parts

@@ -204,7 +204,7 @@ def test_summaries_shorten_before_cards_become_compact() -> None:
             authors=tuple(Author("漢" * 190 + str(n)) for n in range(9)),
             venue="ü" * 190,
         )
-        for number in range(1, 41)
+        for number in range(1, 61)
     }
     reader = Subscriber("ada@example.org", profiles=(Profile("experts", limit=0),))
     digest = RENDERER.fitted(reader, selected(reader, fat), fat, LINKS)[0]

@@ -43,6 +43,7 @@ NOT_SHOWN: Final = {
     r"url\(": "Outlook for Windows; and it asks a server",
     r"background-image": "Outlook for Windows",
     r"@import|@font-face": "Gmail, Outlook; and it asks a server",
+    r"\bfont:": "Gmail's apps with accounts that are not Google's",
     r"(?:margin|padding)[\w-]*:[^;\"}]*-\d": "Gmail, Outlook",
     r"\d(?:rem|vw|vh)\b": "Outlook for Windows",
     r"<(?:script|iframe|object|embed|form|input|button|video|audio|svg|canvas|link)\b": "all",

@@ -89,7 +89,7 @@ def test_a_digest_says_what_it_is_and_why() -> None:
     assert "Matches experts in the title" in plain
     assert "arXiv cs.LG · 19 Nov 2026 · 48 upvotes" in plain
     assert "Thank you to arXiv for use of its open access interoperability." in plain
-    assert '<span class="m" style="background-color:#FFEFA6;border-radius:2px">Experts</span>' in (
+    assert '<span class="m" style="background:#FFEFA6;border-radius:2px">Experts</span>' in (
         mail.html
     )
 
@@ -116,7 +116,7 @@ def test_any_text_of_a_source_renders_to_an_inert_mail(title: str, text: str, na
     assert len(mail.subject) <= 78
     assert not re.search(r"[\x00-\x1f\x7f]", mail.subject)
     plain = [(tag, set(attrs)) for tag, attrs in elements(rendered(PAPER).html)]
-    allowed = {tag for tag, _ in plain} | {"strong", "img"}
+    allowed = {tag for tag, _ in plain} | {"b", "img", "span", "strong"}
     for tag, attrs in elements(mail.html):
         assert tag in allowed
         assert not [attr for attr in attrs if attr.startswith("on")]
@@ -142,6 +142,22 @@ def test_a_hostile_title_breaks_nothing(title: str) -> None:
     assert len(mail.html) < 90_000
     assert "\n" not in mail.subject
     assert not re.search("[\u202a-\u202e\u2066-\u2069]", mail.subject + mail.html + mail.text)
+
+
+@pytest.mark.parametrize("layout", Layout)
+def test_a_name_written_from_right_to_left_stands_apart_from_what_follows(layout: Layout) -> None:
+    name = "\u05de\u05db\u05d5\u05df \u05dc\u05d7\u05e7\u05e8"
+    reader = replace(ADA, layout=layout)
+    html = rendered(replace(PAPER, organization=name), reader=reader).html
+    assert re.search(rf'<(?:span|strong)[^>]* dir="auto"[^>]*>{name}</', html)
+    plain = rendered(PAPER, reader=reader).html
+    assert ' dir="auto"' not in re.findall(r"<h3.*?</h3>\s*<p[^>]*>[^<]*", plain, re.DOTALL)[0]
+
+
+def test_upvotes_are_said_once_where_they_are_the_reason() -> None:
+    html = rendered(PAPER, reader=replace(ADA, profiles=(Profile(""),))).html.replace("\u00a0", " ")
+    assert html.count("48 upvotes") == 1
+    assert "48 upvotes in " in html
 
 
 def test_the_text_part_is_72_columns_and_its_links_are_whole() -> None:
@@ -180,7 +196,7 @@ def test_the_first_eight_are_full_and_the_limit_is_kept() -> None:
     ]
     mail = rendered(*many)
     assert mail.html.count("<h3") == 10
-    assert mail.html.count('class="full title"') == 8
+    assert mail.html.count('class="full') == 8
     assert "20 more matched than fit." in mail.html.replace("\u00a0", " ")
     assert len(mail.html.encode()) < 90_000
 

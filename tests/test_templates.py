@@ -57,16 +57,16 @@ def test_a_copy_of_any_part_is_well_and_changes_nothing(tmp_path: Path, name: st
     ("name", "text", "finding"),
     [
         (
-            "lead_mjml",
+            "digest_mjml",
             "<mj-section>\n<mj-colum></mj-colum></mj-section>",
             ":2: MJML has no <mj-colum>",
         ),
         (
-            "lead_mjml",
+            "digest_mjml",
             '<mj-section paddin="3px"></mj-section>',
             "no attribute paddin: did you mean",
         ),
-        ("lead_mjml", "<mj-section>\n<mj-column>\n</mj-section>", "is never closed"),
+        ("digest_mjml", "<mj-section>\n<mj-column>\n</mj-section>", "is never closed"),
         (
             "card_html",
             "<h3>{{ one.titel }}</h3>",
@@ -147,7 +147,7 @@ def test_one_part_is_the_operators_and_the_rest_stays_ours(tmp_path: Path) -> No
     one = (RICH.reader, RICH.selection, RICH.papers, RICH.links)
     html = Renderer(Brand(), folder).fitted(*one)[1].html
     assert "<h3>9: " in html
-    assert 'class="full title"' in html
+    assert 'class="full"' in html
 
 
 class TestBrand:

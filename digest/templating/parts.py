@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from digest.errors import TemplateError
 from digest.templating.sandbox import Sandbox
+from digest.templating.slim import slim
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -24,8 +25,8 @@ PARTS: Final = {
     "digest.mjml": "the frame of a digest: where its parts go",
     "letter.mjml": "the frame of a short mail",
     "style.mjml": "colours, sizes and dark mode, in the head of every mail",
-    "masthead.mjml": "the brand and the day",
-    "lead.mjml": "headline, lead sentence, what was incomplete, the note of the day",
+    "masthead.html": "the brand and the day",
+    "lead.html": "headline, lead sentence, what was incomplete, the note of the day",
     "lead.txt": "the same in the text part",
     "interest.html": "the heading of one interest",
     "interest.txt": "the same in the text part",
@@ -35,9 +36,9 @@ PARTS: Final = {
     "compact.txt": "the same in the text part",
     "title.html": "a paper in its title alone",
     "title.txt": "the same in the text part",
-    "foot.mjml": "what did not fit, the links, why this came, who sends it",
+    "foot.html": "what did not fit, the links, why this came, who sends it",
     "foot.txt": "the same in the text part",
-    "note.mjml": "a short mail: confirm, welcome back, quiet week and the like",
+    "note.html": "a short mail: confirm, welcome back, quiet week and the like",
     "note.txt": "the same in the text part",
 }
 """Every file of a mail's templates, and what it is."""
@@ -113,17 +114,16 @@ def compile_parts(parts: Mapping[str, Source]) -> Compiled:
         # Each by itself first: only here is the line of a mistake the file's own.
         (text if source.name.endswith(".txt") else html).compiled(source.text, str(source.path))
     top, opening, closing, bottom = _cut(_framed("digest.mjml", parts), parts["digest.mjml"])
-    letter = to_html(_framed("letter.mjml", parts), parts["letter.mjml"])
     heading = opening + _inner(parts["interest.html"])
     cards = {lay: _inner(parts[f"{name}.html"]) for lay, name in LAYOUT_PARTS.items()}
     texts = {name: parts[f"{name}.txt"].text for name in ("lead", "interest", "foot", "note")}
     texts |= {lay: parts[f"{name}.txt"].text for lay, name in LAYOUT_PARTS.items()}
     return Compiled(
-        top=html.compiled(top, f"digest.mjml+{_HEAD}+lead.mjml"),
+        top=html.compiled(top, f"digest.mjml+{_HEAD}+lead.html"),
         interest=html.compiled(heading, "digest.mjml+interest.html"),
         close=html.compiled(closing, "digest.mjml"),
-        bottom=html.compiled(bottom, "digest.mjml+foot.mjml"),
-        note=html.compiled(letter, f"letter.mjml+{_HEAD}+note.mjml"),
+        bottom=html.compiled(bottom, "digest.mjml+foot.html"),
+        note=html.compiled(_framed("letter.mjml", parts), f"letter.mjml+{_HEAD}+note.html"),
         cards={
             lay: html.compiled(source, f"{LAYOUT_PARTS[lay]}.html") for lay, source in cards.items()
         },
@@ -141,7 +141,7 @@ def compile_parts(parts: Mapping[str, Source]) -> Compiled:
     )
 
 
-_HEAD: Final = "style.mjml+masthead.mjml"
+_HEAD: Final = "style.mjml+masthead.html"
 
 
 def _inner(source: Source) -> str:
@@ -149,21 +149,28 @@ def _inner(source: Source) -> str:
 
 
 def _framed(name: str, parts: Mapping[str, Source]) -> str:
-    """A frame with the sources of its MJML parts in their places."""
+    """A frame as HTML, its parts in their places; TemplateError where MJML makes nothing of it.
 
-    def part(found: re.Match[str]) -> str:
-        source = parts.get(f"{found[1]}.mjml")
-        return _COMMENT.sub("", source.text) if source else found[0]
+    Parts that are HTML are put in behind MJML, which would read them as XML.
+    """
+    frame = parts[name]
 
-    return _MARK.sub(part, _COMMENT.sub("", parts[name].text))
+    def filled(text: str, kind: str) -> str:
+        return _MARK.sub(lambda found: _part(f"{found[1]}.{kind}", parts) or found[0], text)
 
-
-def to_html(mjml: str, source: Source) -> str:
-    """What MJML makes of it; TemplateError where it makes nothing."""
     try:
-        return _tight(_compiled_mjml(mjml))
+        html = _compiled_mjml(filled(_COMMENT.sub("", frame.text), "mjml"))
     except ValueError as error:
-        raise TemplateError(f"{source.path}: MJML does not compile: {error}") from error
+        raise TemplateError(f"{frame.path}: MJML does not compile: {error}") from error
+    return slim(_tight(filled(html, "html")))
+
+
+def _part(name: str, parts: Mapping[str, Source]) -> str:
+    """The source of a part that stands in a frame; nothing for another's name."""
+    return _COMMENT.sub("", parts[name].text) if name in _IN_FRAMES else ""
+
+
+_IN_FRAMES: Final = ("style.mjml", "masthead.html", "lead.html", "foot.html", "note.html")
 
 
 @lru_cache(maxsize=32)
@@ -174,9 +181,8 @@ def _compiled_mjml(mjml: str) -> str:
     return html
 
 
-def _cut(mjml: str, frame: Source) -> tuple[str, str, str, str]:
-    """The compiled frame in its four pieces: before, around and after the interests."""
-    html = to_html(mjml, frame)
+def _cut(html: str, frame: Source) -> tuple[str, str, str, str]:
+    """A digest's frame in its four pieces: before, around and after the interests."""
     places = [html.find(f"[[{mark}]]") for mark in ("each", "interest", "papers", "end")]
     if places != sorted(places) or min(places) < 0:
         raise TemplateError(

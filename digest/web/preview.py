@@ -5,6 +5,7 @@ It shows readers' addresses, so it is served on this machine's loopback, under i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -54,7 +55,7 @@ NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 FIGURES: Final = Path(__file__).parent.parent / "sample" / "figures"
 SAMPLE_HOST: Final = "https://papers.example.org/figures/"
 """Where the sample says its figures are; they are on no server, so the page shows ours."""
-_DARK: Final = "@media (prefers-color-scheme: dark)"
+_DARK: Final = re.compile(r"@media \(prefers-color-scheme: ?dark\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ def create_preview_app(  # noqa: C901 -- a function for each route
     def mail(looked: Looked) -> HTMLResponse:
         """The HTML part alone, in the colours asked for whatever the system's are."""
         scheme = "@media all" if looked.view == "dark" else "@media not all"
-        html = seen(looked).rendered.html.replace(_DARK, scheme)
+        html = _DARK.sub(scheme, seen(looked).rendered.html)
         # A link opens beside the frame: most sites refuse to be shown within it.
         html = html.replace("<head>", '<head><base target="_blank">', 1)
         html = html.replace(SAMPLE_HOST, "/figures/")
