@@ -31,16 +31,15 @@ from subscribers.subscriber import Cadence, Schedule, Subscriber
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from starlette.types import Receive, Scope, Send
 
     from digest.app import App
     from digest.news import Considered
-    from digest.run import IssueReport
     from digest.settings import Settings
-    from digest.store.deliveries import Delivery
+    from digest.store.deliveries import Delivery, Frozen
 
 SAMPLE: Final = Path(__file__).parent / "sample"
 FIGURES: Final = "https://papers.example.org/figures/"
@@ -113,10 +112,11 @@ def _played(folder: Path, public_url: str = "") -> Iterator[App]:
             _invite(house)
             with Steps() as steps:
                 ingest_stage(house, steps)
-                report = issue_stage(house, steps, everybody=True)
+                decided: list[Considered] = []
+                report = issue_stage(house, steps, everybody=True, on_considered=decided.extend)
                 send_stage(house, steps, to=f"to a mailbox on 127.0.0.1:{mailbox.port}")
             print()
-            _show_table(house, report)
+            _show_table(house, decided, report.frozen)
             print()
             yield house
 
@@ -156,9 +156,9 @@ def _invite(house: App) -> None:
             house.store.subscribers.add(invited.confirm(now), now)
 
 
-def _show_table(house: App, report: IssueReport) -> None:
-    issue = report.frozen.issue if report.frozen else 0
-    rows = [_row(house, one, issue) for one in report.considered]
+def _show_table(house: App, decided: Sequence[Considered], frozen: Frozen | None) -> None:
+    issue = frozen.issue if frozen else 0
+    rows = [_row(house, one, issue) for one in decided]
     heads = ("reader", "asked for", "matched", "sent", "server said")
     table(heads, rows, right=("matched", "sent"))
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy import sparse
 
 from digest.match.learned import Learned, Weight
 from digest.match.scan import Scan
 from digest.match.tfidf import TfIdf
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -31,15 +32,20 @@ _UNIT: Final = 1000
 
 
 class Lessons:
-    """Papers to learn from: those that were listed lately, and those that readers judged."""
+    """Papers to learn from: those at hand, and `older` ones that readers judged.
 
-    def __init__(self, papers: Sequence[Paper]) -> None:
-        self._place = {paper.number: place for place, paper in enumerate(papers)}
-        texts = [
-            text for paper in papers for text in (paper.title, paper.abstract or paper.summary)
-        ]
-        self._tfidf = TfIdf(Scan(texts))
+    What a word is worth depends on the papers at hand alone, so that what is learned of a reader
+    is the same whatever others saved. `tfidf` is that of the papers at hand, where it was made.
+    """
+
+    def __init__(
+        self, papers: Sequence[Paper], older: Iterable[Paper] = (), tfidf: TfIdf | None = None
+    ) -> None:
+        others = list(older)
+        self._place = {paper.number: place for place, paper in enumerate([*papers, *others])}
+        self._tfidf = tfidf or TfIdf(_scan(papers))
         rows = self._tfidf.rows
+        self._rows = sparse.vstack([rows, self._tfidf.also(_scan(others))], format="csr")
         self._middle = np.asarray(rows.mean(axis=0)).ravel()
         squares = np.asarray(rows.multiply(rows).mean(axis=0)).ravel()
         # What a word in one paper or in most papers would teach is chance, or nothing.
@@ -62,7 +68,7 @@ class Lessons:
         order = sorted(np.flatnonzero(worth), key=lambda n: (-worth[n], self._words[n]))
         kept = order[:MOST_WORDS]
         length = float(np.linalg.norm(weights[kept])) or 1.0
-        there = self._tfidf.rows[liked][:, kept].toarray() > 0
+        there = self._rows[liked][:, kept].toarray() > 0
         found = []
         for place, n in enumerate(kept):
             thousandths = round(_UNIT * float(weights[n]) / length)
@@ -72,4 +78,8 @@ class Lessons:
         return Learned(tuple(found), len(liked))
 
     def _mean(self, places: Sequence[int]) -> npt.NDArray[np.float64]:
-        return np.asarray(self._tfidf.rows[list(places)].mean(axis=0)).ravel()
+        return np.asarray(self._rows[list(places)].mean(axis=0)).ravel()
+
+
+def _scan(papers: Iterable[Paper]) -> Scan:
+    return Scan([text for one in papers for text in (one.title, one.abstract or one.summary)])

@@ -2,59 +2,92 @@
 
 from __future__ import annotations
 
+from array import array
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from digest.errors import SelectionError
-from digest.papers import ListingKind
 from digest.retold import KEEP_ASKING, UNASKED
+from digest.windows import FIRST, GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
-    from datetime import date
+
+    import numpy as np
+    import numpy.typing as npt
 
     from digest.app import App
-    from digest.match import Match
+    from digest.match import Ranking
+    from digest.match.index import Index
     from digest.match.learned import Learned
     from digest.papers import Paper
     from digest.selection import Known, Miss, Selection
+    from digest.variants import Variants
+    from digest.windows import Window
     from subscribers.subscriber import Subscriber
 
-GRACE: Final = timedelta(days=7)
-"""How much later than one cadence period a paper may come and still be news."""
-FIRST: Final = timedelta(days=7)
-"""How far a reader's first digest reaches back."""
+    Mask = npt.NDArray[np.bool_]
+
+__all__ = [
+    "FIRST",
+    "GRACE",
+    "Considered",
+    "News",
+    "Reach",
+    "consider",
+    "consider_then",
+    "matched",
+    "reaches",
+]
+
+
+_MOST_MUTES: Final = 1_000
+"""Mutes of which it is kept what they leave out."""
+
+
+class Reach(NamedTuple):
+    """Which papers a reader looks at: how old they may be, and whether new versions count.
+
+    How rare a word is depends on the papers it is counted in; readers of one reach are decided
+    together, so that a digest is the same whoever else is due.
+    """
+
+    back: timedelta
+    with_replaced: bool
+
+    @classmethod
+    def of(cls, reader: Subscriber) -> Reach:
+        """The reach of a reader."""
+        wants_new_versions = any(profile.new_versions for profile in reader.profiles)
+        return cls(reader.schedule.cadence.period + GRACE, wants_new_versions)
 
 
 @dataclass(frozen=True, slots=True)
 class Considered:
     """One reader's next digest, decided but not frozen; `reason` says why there is none.
 
-    `papers` are those of the reader's window, by number; readers of one issue share them.
-    `find_misses` is called where somebody looks at them: few do, and it takes as long again. It
-    is None where they were not kept.
+    `find_misses` is called where somebody looks at them: few do, and it takes as long again.
     """
 
     reader: Subscriber
     selection: Selection
-    papers: Mapping[int, Paper]
-    find_misses: Callable[[], tuple[Miss, ...]] | None
+    window: Window
+    find_misses: Callable[[], tuple[Miss, ...]]
+
+    @property
+    def papers(self) -> Mapping[int, Paper]:
+        """The papers of the reader's window, by number; readers of one issue share them."""
+        return self.window.papers
 
     @property
     def misses(self) -> tuple[Miss, ...]:
-        """What matched and is not in the digest, with what stopped each, best first.
-
-        ValueError where they were not kept.
-        """
-        if self.find_misses is None:
-            reason = "misses of readers with a digest were not kept"
-            raise ValueError(reason)
+        """What matched and is not in the digest, with what stopped each, best first."""
         return self.find_misses()
 
     @property
@@ -68,35 +101,29 @@ class Considered:
 
 
 def consider(
-    app: App,
-    readers: Sequence[Subscriber],
-    now: datetime,
-    *,
-    kind: str = "digest",
-    keep_misses: bool = True,
+    app: App, readers: Sequence[Subscriber], now: datetime, *, kind: str = "digest"
 ) -> list[Considered]:
     """Decide what these readers' next digests would hold; reads only.
 
-    Without `keep_misses` only readers who get nothing have their misses, and what was matched of
-    a few readers is forgotten before the next are matched: memory does not grow with it.
-    A reader that is not stored (number 0) has no ledger and looks at the last seven days. How
-    rare a word is depends on the papers it is counted in; readers are decided together who look
-    at the same ones, so that a digest is the same whoever else is due.
+    A reader that is not stored (number 0) has no ledger and looks at the last seven days. For
+    many readers use News, block by block: what they matched is held as long as what is returned.
     """
-    groups: dict[tuple[timedelta, bool], list[int]] = {}
+    groups: dict[Reach, list[int]] = {}
     for place, reader in enumerate(readers):
-        wants_new_versions = any(profile.new_versions for profile in reader.profiles)
-        key = reader.schedule.cadence.period + GRACE, wants_new_versions
-        groups.setdefault(key, []).append(place)
+        groups.setdefault(Reach.of(reader), []).append(place)
     decided: dict[int, Considered] = {}
-    for (reach, with_replaced), places in groups.items():
-        papers = _papers(app, (now - reach).date(), now.date(), with_replaced=with_replaced)
-        group = [readers[place] for place in places]
-        together = _considered(
-            app, group, papers, now, reach=reach, kind=kind, keep_misses=keep_misses
-        )
+    for reach, places in groups.items():
+        together = News.of(app, reach, now, kind=kind).decide([readers[place] for place in places])
         decided.update(zip(places, together, strict=True))
     return [decided[place] for place in range(len(readers))]
+
+
+def reaches(app: App, readers: Sequence[int]) -> dict[Reach, array[int]]:
+    """The numbers of readers by what they look at, each in order."""
+    found: dict[Reach, array[int]] = {}
+    for number, cadence, new_versions in app.store.subscribers.wishes(readers):
+        found.setdefault(Reach(cadence.period + GRACE, new_versions), array("q")).append(number)
+    return found
 
 
 def consider_then(app: App, reader: Subscriber, then: datetime, before: datetime) -> Considered:
@@ -108,9 +135,8 @@ def consider_then(app: App, reader: Subscriber, then: datetime, before: datetime
     texts that changed, we know today's.
     """
     was_reader = reader.confirmed_at is not None and reader.confirmed_at <= then
-    reach = reader.schedule.cadence.period + GRACE
-    wants_new_versions = any(profile.new_versions for profile in reader.profiles)
-    papers = _papers(app, (then - reach).date(), then.date(), with_replaced=wants_new_versions)
+    reach = Reach.of(reader)
+    papers = _papers(app, reach, then)
     if not was_reader:
         zone = ZoneInfo(reader.schedule.zone)
         papers = [_seen_when_announced(paper, zone) for paper in papers]
@@ -122,9 +148,7 @@ def consider_then(app: App, reader: Subscriber, then: datetime, before: datetime
     counts = app.store.papers.signals_at(there, then)
     papers = [replace(one, signals=counts.get(one.number, one.signals)) for one in there.values()]
     since = {} if was_reader else {reader.number: before}
-    (considered,) = _considered(
-        app, [reader], papers, then, reach=reach, kind="digest", since=since
-    )
+    (considered,) = News(app, reach, papers, then, since=since).decide([reader])
     return considered
 
 
@@ -145,86 +169,158 @@ def _known_then(paper: Paper, then: datetime) -> Paper:
     return replace(paper, listings=tuple(listings) or paper.listings)
 
 
-def _considered(
-    app: App,
-    readers: Sequence[Subscriber],
-    papers: Sequence[Paper],
-    now: datetime,
-    *,
-    reach: timedelta,
-    kind: str,
-    since: Mapping[int, datetime] | None = None,
-    keep_misses: bool = True,
-) -> list[Considered]:
-    """What the next digests of readers hold who all look at these papers.
+class News:
+    """The papers of one reach, held ready to decide readers of it, a block at a time.
 
-    With `since` it is one of the past: nothing counts that was sent from `now` on, and it has the
-    last digest of who had none of ours.
+    With `since` it is news of the past: nothing counts that was sent from `now` on, and it has
+    the last digest of who had none of ours.
     """
-    from digest.match import Engine  # noqa: PLC0415 -- needed where something is matched
-    from digest.selection import near_misses, select  # noqa: PLC0415
-    from digest.variants import Variants  # noqa: PLC0415
 
-    numbers = [reader.number for reader in readers]
-    before = None if since is None else now
-    last = {**(since or {}), **app.store.deliveries.last_sent(numbers, before)}
-    liked = learned_of(app, readers, papers)
-    found = Engine(papers, now=now).match(
-        [profile for reader in readers for profile in reader.profiles],
-        learned=[liked.get(reader.number) for reader in readers for _ in reader.profiles],
-    )
-    ledger = _Ledger(app, readers, papers, now - 2 * reach, before)
-    # What a source said later of that day is all that is left; it may have mended since.
-    incomplete = () if before else _incomplete(app, now)
-    variants = Variants({paper.number: paper for paper in papers})
-    windows = _Windows(papers, now)
-    considered = []
-    for reader in readers:
-        matches = list(islice(found, len(reader.profiles)))
-        newest = None if kind == "welcome" else last.get(reader.number)
-        window, replaced = windows.of(app, reader, matches, newest)
-        known = ledger.of(reader.number, replaced)
-        selection = select(
-            reader,
-            window,
-            matches,
-            known=known,
-            variants=variants,
-            kind=kind,
-            since=newest,
-            until=now,
-            looked_at=len(window),
-            incomplete=incomplete,
-            note=app.settings.note,
+    def __init__(
+        self,
+        app: App,
+        reach: Reach,
+        papers: Sequence[Paper],
+        now: datetime,
+        *,
+        kind: str = "digest",
+        since: Mapping[int, datetime] | None = None,
+    ) -> None:
+        from digest.match import Engine  # noqa: PLC0415 -- needed where something is matched
+        from digest.variants import Variants  # noqa: PLC0415
+        from digest.windows import Windows  # noqa: PLC0415
+
+        self._app = app
+        self._now = now
+        self._kind = kind
+        self._since = since or {}
+        self._before = None if since is None else now
+        self._engine = Engine(papers, now=now)
+        self._variants = Variants(papers, self._engine.index.scan)
+        works = app.store.papers.same_works()
+        self._windows = Windows(self._engine, app.store, works, now)
+        self._ledger = _Ledger(app, papers, works, now - 2 * reach.back, self._before)
+        # What a source said later of that day is all that is left; it may have mended since.
+        self._incomplete = () if self._before else _incomplete(app, now)
+        self._mutes: dict[str, Mask] = {}
+
+    @classmethod
+    def of(cls, app: App, reach: Reach, now: datetime, *, kind: str = "digest") -> News:
+        """The news of now."""
+        return cls(app, reach, _papers(app, reach, now), now, kind=kind)
+
+    def decide(self, readers: Sequence[Subscriber]) -> list[Considered]:
+        """What the next digests of some readers hold; what they matched is held with it."""
+        from digest.match import explain  # noqa: PLC0415 -- needed where something is matched
+        from digest.selection import Known, choose, told  # noqa: PLC0415
+
+        numbers = [reader.number for reader in readers]
+        last = {**self._since, **self._app.store.deliveries.last_sent(numbers, self._before)}
+        liked = learned_of(self._app, readers, self._engine.papers, self._engine.index)
+        found = self._engine.match(
+            [profile for reader in readers for profile in reader.profiles],
+            learned=[liked.get(reader.number) for reader in readers for _ in reader.profiles],
         )
-        find = partial(
-            near_misses, reader, window, matches, selection, known=known, variants=variants
-        )
-        misses: Callable[[], tuple[Miss, ...]] | None = find
-        if not keep_misses:
-            # What one reader matches holds on to all that was matched together with it.
-            misses = None if selection.picks else partial(tuple, find())
-        considered.append(Considered(reader, selection, window, misses))
-    return considered
+        looked = []
+        for reader in readers:
+            rankings = list(islice(found, len(reader.profiles)))
+            since = None if self._kind == "welcome" else last.get(reader.number)
+            looked.append((reader, rankings, self._windows.of(reader, rankings, since)))
+        may_repeat = [
+            reader.number
+            for reader, _, window in looked
+            if window.may_repeat or self._kind == "welcome"
+        ]
+        knows = self._ledger.of(numbers, may_repeat)
+        chosen = []
+        for reader, rankings, window in looked:
+            already, library = knows(reader.number)
+            known = Known(already, library, window.replaced)
+            standing = self._standing(reader, rankings, window, known)
+            choice = choose(reader, standing, self._variants)
+            chosen.append((reader, rankings, window, known, choice))
+        explain(match for *_, choice in chosen for match in choice.matches)
+        considered = []
+        for reader, rankings, window, known, choice in chosen:
+            selection = told(
+                reader,
+                choice,
+                known=known,
+                kind=self._kind,
+                since=window.since,
+                until=self._now,
+                looked_at=len(window),
+                incomplete=self._incomplete,
+                note=self._app.settings.note,
+            )
+            find = partial(_misses, reader, window, rankings, selection, known, self._variants)
+            considered.append(Considered(reader, selection, window, find))
+        return considered
+
+    def _standing(
+        self, reader: Subscriber, rankings: Sequence[Ranking], window: Window, known: Known
+    ) -> list[Ranking]:
+        """What of each ranking nothing stops: what `selection.select` finds out one by one."""
+        kept = window.kept
+        if reader.muted_words or reader.muted_authors:
+            kept = kept & ~self._muted_by(reader)
+        standing = []
+        for profile, found in zip(reader.profiles, rankings, strict=True):
+            stopped = known.stopped(profile)
+            places = [at for n in stopped if (at := self._engine.place_of.get(n)) is not None]
+            mine = kept
+            if places:
+                mine = kept.copy()
+                mine[places] = False
+            standing.append(found.only(mine, profile.lowest_score))
+        return standing
+
+    def _muted_by(self, reader: Subscriber) -> Mask:
+        """Which papers a reader's mutes leave out."""
+        import numpy as np  # noqa: PLC0415 -- needed where something is matched
+
+        from subscribers.muting import muted_lines  # noqa: PLC0415
+
+        muted = np.zeros(self._engine.size, dtype=np.bool_)
+        for line in muted_lines(reader.muted_words, reader.muted_authors):
+            mask = self._mutes.get(line.text)
+            if mask is None:
+                if len(self._mutes) >= _MOST_MUTES:
+                    self._mutes.clear()
+                mask = self._mutes[line.text] = self._engine.leaves_out(line)
+            muted |= mask
+        return muted
 
 
-def matched(
-    app: App, reader: Subscriber, papers: Sequence[Paper], now: datetime
-) -> list[Sequence[Match]]:
+def _misses(  # noqa: PLR0917 -- of what was decided, everything
+    reader: Subscriber,
+    window: Window,
+    rankings: Sequence[Ranking],
+    selection: Selection,
+    known: Known,
+    variants: Variants,
+) -> tuple[Miss, ...]:
+    from digest.selection import near_misses  # noqa: PLC0415 -- needed where they are asked for
+
+    return near_misses(reader, window.papers, rankings, selection, known=known, variants=variants)
+
+
+def matched(app: App, reader: Subscriber, papers: Sequence[Paper], now: datetime) -> list[Ranking]:
     """What each of a reader's profiles matches of these papers, with what was learned of them."""
     from digest.match import Engine  # noqa: PLC0415
 
-    learned = learned_of(app, [reader], papers).get(reader.number)
-    found = Engine(papers, now=now).match(
-        reader.profiles, learned=[learned for _ in reader.profiles]
-    )
-    return list(found)
+    engine = Engine(papers, now=now)
+    learned = learned_of(app, [reader], papers, engine.index).get(reader.number)
+    return list(engine.match(reader.profiles, learned=[learned for _ in reader.profiles]))
 
 
 def learned_of(
-    app: App, readers: Sequence[Subscriber], papers: Sequence[Paper]
+    app: App, readers: Sequence[Subscriber], papers: Sequence[Paper], index: Index | None = None
 ) -> dict[int, Learned]:
-    """What was learned of each reader who saved enough and lets us; `papers` are those of late."""
+    """What was learned of each reader who saved enough and lets us; `papers` are those of late.
+
+    `index` is theirs, where there is one.
+    """
     from digest.learn import LEAST_SAVED, Lessons  # noqa: PLC0415
     from subscribers.feedback import Verdict  # noqa: PLC0415
 
@@ -240,7 +336,7 @@ def learned_of(
         return {}
     judged = {number for said in verdicts.values() for each in said.values() for number in each}
     older = app.store.papers.by_numbers(judged - {paper.number for paper in papers})
-    lessons = Lessons([*papers, *(older[number] for number in sorted(older))])
+    lessons = Lessons(papers, older.values(), index.tfidf if index else None)
     learned = {
         reader: lessons.learn(said[Verdict.SAVE], said[Verdict.NOT_FOR_ME])
         for reader, said in verdicts.items()
@@ -248,149 +344,69 @@ def learned_of(
     return {reader: each for reader, each in learned.items() if each is not None}
 
 
-def _papers(app: App, oldest: date, today: date, *, with_replaced: bool) -> list[Paper]:
-    """The papers announced since then, and those replaced since then where they are wanted."""
-    until = today + timedelta(days=1)  # a list may be dated tomorrow where the sun is ahead
+def _papers(app: App, reach: Reach, now: datetime) -> list[Paper]:
+    """The papers announced within reach, and those replaced within it where they are wanted.
+
+    What comes in from `now` on is for the next digest.
+    """
+    oldest = (now - reach.back).date()
+    until = now.date() + timedelta(days=1)  # a list may be dated tomorrow where the sun is ahead
     papers = app.store.papers.between(oldest, until)
-    if with_replaced:
+    if reach.with_replaced:
         numbers = {paper.number for paper in papers}
         replaced = app.store.papers.replaced(oldest, until)
         papers += [paper for paper in replaced if paper.number not in numbers]
-    return papers
+    return [paper for paper in papers if paper.first_seen_at is None or paper.first_seen_at <= now]
 
 
 class _Ledger:
-    """What the readers of a batch know of its papers: what they were sent, and their libraries."""
+    """What readers know of the papers at hand: what they were sent, and their libraries."""
 
     def __init__(
         self,
         app: App,
-        readers: Sequence[Subscriber],
         papers: Sequence[Paper],
+        works: Mapping[int, frozenset[int]],
         since: datetime,
         before: datetime | None,
     ) -> None:
-        from subscribers.library import names_of  # noqa: PLC0415 -- needed to decide only
-
-        numbers = [reader.number for reader in readers]
-        self._sent = app.store.deliveries.ledger(numbers, since, before)
-        self._works = app.store.papers.same_works()
-        self._libraries = app.store.libraries.of_all(numbers)
-        self._named: dict[str, int] = {}
-        if self._libraries:
-            self._named = {name: paper.number for paper in papers for name in names_of(paper)}
-
-    def of(self, reader: int, replaced: AbstractSet[int]) -> Known:
-        """What a reader knows, where only new versions of some papers are new."""
-        from digest.selection import Known, Selection  # noqa: PLC0415
-
-        sent = self._sent.get(reader, ())
-        already: set[int] = set()
-        for packed in sent:
-            with suppress(SelectionError):  # a damaged row may cost its reader a repetition
-                already |= Selection.unpack(packed).papers
-        if self._works:
-            # What was sent as one paper counts as sent of all that it is or was one with.
-            already |= {other for number in already for other in self._works.get(number, ())}
-        named = self._named
-        library = {named[name] for name in self._libraries.get(reader, ()) if name in named}
-        return Known(already, library, replaced)
-
-
-def _is_replaced(paper: Paper, since: datetime | None, oldest: date) -> bool:
-    """Whether all that is new is a version, listed from `oldest` on and not seen by `since`."""
-    versions = [one for one in paper.listings if one.kind is ListingKind.REPLACE]
-    if not any(one.day >= oldest and _came(one.first_seen_at, since) for one in versions):
-        return False
-    if len(versions) == len(paper.listings):
-        return True  # nobody listed it as new while we looked
-    was_announced = paper.announced_on is not None and paper.announced_on < oldest
-    return was_announced or not _came(paper.first_seen_at, since)
-
-
-def _came(seen: datetime | None, since: datetime | None) -> bool:
-    """Whether something was first seen after that instant."""
-    return since is None or (seen is not None and seen > since)
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """What is news since one instant, by number: all that is recent, what of it is fresh."""
-
-    recent: Mapping[int, Paper]
-    fresh: Mapping[int, Paper]
-    replaced: Mapping[int, Paper]
-
-
-class _Windows:
-    """The papers that are news for a reader: design, "Which papers are new".
-
-    First seen since the last digest and announced within one period and a week; what newly
-    meets one of the reader's floors within a week of its announcement; and papers of which a
-    new version was listed meanwhile. Most readers of an issue had their last digest in the same
-    one, so a window is made once for all of them.
-    """
-
-    def __init__(self, papers: Sequence[Paper], now: datetime) -> None:
+        self._app = app
         self._papers = papers
-        self._now = now
-        self._made: dict[tuple[datetime | None, date], _Window] = {}
+        self._works = works
+        self._since = since
+        self._before = before
 
     def of(
-        self,
-        app: App,
-        reader: Subscriber,
-        matches: Sequence[Sequence[Match]],
-        since: datetime | None,
-    ) -> tuple[Mapping[int, Paper], frozenset[int]]:
-        """The papers by number; and the numbers of those of which only a new version is new."""
-        reach = FIRST if since is None else reader.schedule.cadence.period + GRACE
-        key = since, (self._now - reach).date()
-        window = self._made[key] = self._made.get(key) or self._make(*key)
-        if since is None:
-            return window.fresh, frozenset(window.replaced)
-        oldest = (self._now - GRACE).date()
-        risen = _risen(app, reader, window.recent, matches, since, oldest)
-        replaced = frozenset(window.replaced.keys() - risen.keys())
-        return ({**window.fresh, **risen} if risen else window.fresh), replaced
+        self, readers: Sequence[int], may_repeat: Sequence[int]
+    ) -> Callable[[int], tuple[AbstractSet[int], AbstractSet[int]]]:
+        """What says, of each of some readers, what they were sent and what they have.
 
-    def _make(self, since: datetime | None, oldest: date) -> _Window:
-        recent = {p.number: p for p in self._papers if p.announced_on and p.announced_on >= oldest}
-        replaced = {p.number: p for p in self._papers if _is_replaced(p, since, oldest)}
-        fresh = {number: p for number, p in recent.items() if _came(p.first_seen_at, since)}
-        return _Window(recent, fresh | replaced, replaced)
+        What was sent is looked up for those to whom something may come again.
+        """
+        from digest.selection import papers_of  # noqa: PLC0415 -- needed to decide only
 
+        sent = self._app.store.deliveries.ledger(may_repeat, self._since, self._before)
+        libraries = self._app.store.libraries.of_all(readers)
+        named = self._named if libraries else {}
 
-def _risen(  # noqa: PLR0917 -- one question, many facts
-    app: App,
-    reader: Subscriber,
-    recent: Mapping[int, Paper],
-    matches: Sequence[Sequence[Match]],
-    since: datetime,
-    oldest: date,
-) -> dict[int, Paper]:
-    """Papers seen before that match now, and did not with the counts of the last digest."""
-    from subscribers.query import check  # noqa: PLC0415
-    from subscribers.query import matches as literal  # noqa: PLC0415
+        def of(reader: int) -> tuple[AbstractSet[int], AbstractSet[int]]:
+            already: set[int] = set()
+            for packed in sent.get(reader, ()):
+                with suppress(SelectionError):  # a damaged row may cost its reader a repetition
+                    already |= papers_of(packed)
+            if self._works:
+                # What was sent as one paper counts as sent of all that it is or was one with.
+                already |= {each for one in already for each in self._works.get(one, ())}
+            library = {named[name] for name in libraries.get(reader, ()) if name in named}
+            return already, library
 
-    risen: dict[int, Paper] = {}
-    for profile, found in zip(reader.profiles, matches, strict=True):
-        query = check(profile.text)[0]
-        if not query.floors:
-            continue
-        old = {
-            match.paper: recent[match.paper]
-            for match in found
-            if match.paper in recent
-            and (recent[match.paper].announced_on or oldest) >= oldest
-            and (recent[match.paper].first_seen_at or since) <= since
-        }
-        then = app.store.papers.signals_at(old, since)
-        for number, paper in old.items():
-            before = replace(paper, signals=then.get(number, type(paper.signals)()))
-            if not literal(query, before):
-                risen[number] = paper
-    return risen
+        return of
+
+    @cached_property
+    def _named(self) -> dict[str, int]:
+        from subscribers.library import names_of  # noqa: PLC0415 -- needed to decide only
+
+        return {name: paper.number for paper in self._papers for name in names_of(paper)}
 
 
 def _incomplete(app: App, now: datetime) -> tuple[str, ...]:

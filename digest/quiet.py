@@ -28,10 +28,10 @@ def say_quiet(app: App, considered: Iterable[Considered], now: datetime) -> int:
     A day on which nothing was listed (a weekend, a holiday) is no empty day.
     """
     silent = [one for one in considered if not one.selection.picks]
-    weekly = [
+    weekly = {
         one.reader.number for one in silent if one.reader.quiet_notes and not one.reader.empty_days
-    ]
-    last = app.store.deliveries.last_sent(weekly)
+    }
+    last = app.store.deliveries.last_sent(list(weekly))
     said = 0
     for one in silent:
         reader = one.reader

@@ -80,7 +80,7 @@ def _stays(entry: Entry) -> str:
 
 def act(app: App, entry: Entry, action: Action) -> Verdict:
     """Do it, if the delivery is still as it was seen and nothing speaks against it."""
-    from digest.selection import Selection  # noqa: PLC0415 -- imports numpy with what it needs
+    from digest.selection import papers_of  # noqa: PLC0415 -- imports numpy with what it needs
 
     why = objection(entry, action)
     if why:
@@ -95,7 +95,7 @@ def act(app: App, entry: Entry, action: Action) -> Verdict:
                 f"by hand: {said}",
                 now,
                 expires_at=_end(app, entry, now),
-                papers=lambda packed: Selection.unpack(packed).papers,
+                papers=papers_of,
             ),
         )
     arrived = action is Action.ARRIVED

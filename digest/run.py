@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from digest.ingest import ingest
-from digest.news import Considered, consider
+from digest.news import Considered, News, consider, reaches
 from digest.quiet import say_quiet
 from subscribers.subscriber import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date, datetime
 
     from digest.app import App
@@ -22,53 +22,95 @@ if TYPE_CHECKING:
     from digest.store.suppressions import Suppression
     from subscribers.subscriber import Subscriber
 
-__all__ = ["IssueReport", "deliver", "ingest", "issue", "welcome"]
+__all__ = ["Decided", "IssueReport", "deliver", "ingest", "issue", "welcome"]
+
+
+BLOCK: Final = 1_000
+"""Readers that are decided and frozen together: memory does not grow with the audience."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A block of an issue's readers, decided and frozen; `done` of `total` are so by now."""
+
+    considered: Sequence[Considered]
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
 class IssueReport:
-    """One tick's readers: what each gets, and the frozen audience (None where there is none)."""
+    """One tick: how many readers it was for, and the frozen audience (None where there is none)."""
 
-    considered: tuple[Considered, ...] = ()
+    readers: int = 0
     frozen: Frozen | None = None
 
 
-def issue(app: App, *, everybody: bool = False) -> IssueReport:
+def issue(
+    app: App,
+    *,
+    everybody: bool = False,
+    on_decided: Callable[[Decided], None] = lambda _: None,
+    block: int = BLOCK,
+) -> IssueReport:
     """Decide and freeze the digests of everybody who is due; or of every active reader.
 
-    Frozen digests wait in the log until `deliver` sends them. A second call finds nobody due;
-    one at the same time, from this process or another, waits until it can know that.
+    Frozen digests wait in the log until `deliver` sends them. Block after block of readers is
+    committed: whoever was not reached when this ends early is still due, and nobody is twice. A
+    second call finds nobody due; one at the same time, from this process or another, waits until
+    it can know that.
     """
     with app.store.database.turn("issue"):
-        return _issue(app, everybody=everybody)
+        now = app.clock()
+        app.store.outbox.expire(now)  # what a late digest held is offered in this one
+        store = app.store.subscribers
+        audience = store.active() if everybody else store.due(now)
+        deciding = _Deciding(app, now, everybody=everybody)
+        done = 0
+        for reach, numbers in reaches(app, audience).items():
+            news = News.of(app, reach, now)
+            for start in range(0, len(numbers), block):
+                some = numbers[start : start + block]
+                done += len(some)
+                on_decided(Decided(deciding.block(news, some), done, len(audience)))
+        return IssueReport(len(audience), deciding.frozen)
 
 
-def _issue(app: App, *, everybody: bool) -> IssueReport:
-    now = app.clock()
-    app.store.outbox.expire(now)  # what a late digest held is offered in this one
-    if everybody:
-        readers = [r for r in app.store.subscribers.all() if r.status is Status.ACTIVE]
-    else:
-        readers = app.store.subscribers.due(now)
-    if not readers:
-        return IssueReport()
-    never = app.store.suppressions.among(reader.address for reader in readers)
-    audience = [reader for reader in readers if reader.address not in never]
-    considered = consider(app, audience, now, keep_misses=False) if audience else []
-    prepared, excluded = _sorted_out(considered, now, everybody=everybody)
-    if everybody and not prepared:
-        return IssueReport(tuple(considered))  # nobody was due, so there is nothing to remember
-    excluded += _suppressed(readers, never, now, everybody=everybody)
-    frozen = app.store.deliveries.freeze(
-        prepared,
-        excluded,
-        channel="smtp" if not app.settings.writes_files else "eml",
-        domain=app.settings.hostname,
-        now=now,
-    )
-    if not everybody:
-        say_quiet(app, considered, now)
-    return IssueReport(tuple(considered), frozen)
+class _Deciding:
+    """One issue under way: its blocks, each decided, frozen and let go of."""
+
+    def __init__(self, app: App, now: datetime, *, everybody: bool) -> None:
+        self._app = app
+        self._now = now
+        self._everybody = everybody
+        self._waiting: list[Excluded] = []
+        self.frozen: Frozen | None = None
+
+    def block(self, news: News, numbers: Sequence[int]) -> list[Considered]:
+        """Decide these readers and freeze what comes of it."""
+        app, now, everybody = self._app, self._now, self._everybody
+        readers = list(app.store.subscribers.by_numbers(numbers).values())
+        still, excluded = _still_due(readers, now, everybody=everybody)
+        never = app.store.suppressions.among(reader.address for reader in still)
+        considered = news.decide([reader for reader in still if reader.address not in never])
+        prepared, nothing = _sorted_out(considered, now, everybody=everybody)
+        excluded += nothing + _suppressed(still, never, now, everybody=everybody)
+        if everybody and not prepared and not self.frozen:
+            # Nobody was due, so while nobody gets anything there is nothing to remember.
+            self._waiting += [_bare(one) for one in excluded]
+            return considered
+        self.frozen = app.store.deliveries.freeze(
+            prepared,
+            self._waiting + excluded,
+            channel="smtp" if not app.settings.writes_files else "eml",
+            domain=app.settings.hostname,
+            now=now,
+            issue=self.frozen.issue if self.frozen else None,
+        )
+        self._waiting = []
+        if not everybody:
+            say_quiet(app, considered, now)
+        return considered
 
 
 def welcome(app: App, reader: Subscriber) -> bool:
@@ -153,6 +195,34 @@ def _returned(app: App, sent: Sent) -> None:
         ),
         now,
     )
+
+
+def _still_due(
+    readers: Iterable[Subscriber], now: datetime, *, everybody: bool
+) -> tuple[list[Subscriber], list[Excluded]]:
+    """Who is to be decided, and who has left or moved their hour since the audience was fixed."""
+    from digest.store.deliveries import Excluded  # noqa: PLC0415
+
+    still: list[Subscriber] = []
+    gone: list[Excluded] = []
+    for reader in readers:
+        is_active = reader.status is Status.ACTIVE
+        if everybody:
+            is_due = is_active
+        else:
+            is_awake = is_active or reader.status is Status.PAUSED
+            is_due = is_awake and reader.next_due is not None and reader.next_due <= now
+        if is_due:
+            still.append(reader)
+        else:
+            why = "not due any more" if is_active else f"the reader is {reader.status}"
+            gone.append(Excluded(reader, why, reader.next_due))
+    return still, gone
+
+
+def _bare(one: Excluded) -> Excluded:
+    """The same without what the reader asked for, which is most of it."""
+    return replace(one, subscriber=replace(one.subscriber, profiles=()))
 
 
 def _suppressed(

@@ -13,25 +13,29 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
+
 from digest.errors import SelectionError
-from digest.match import Reason, ReasonKind
+from digest.match import Reason, ReasonKind, distinct, explain
 from digest.retold import TOP_TEN
 from digest.variants import Variants
 from subscribers.muting import muted_by
 from subscribers.query import Query, check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from digest.match import Match
+    from digest.match import Match, Ranking
     from digest.papers import Paper
     from subscribers.profile import Profile
     from subscribers.subscriber import Subscriber
+    from subscribers.tree import Line
 
 
 _MOST_COMPARED: Final = 50
 """Misses that are compared with what is in a digest; more nobody is shown."""
+_DAMAGED: Final = "what was frozen for it is damaged"
 
 
 class Pick(NamedTuple):
@@ -102,7 +106,7 @@ class Selection:
         try:
             return cls._of(json.loads(zlib.decompress(data)))
         except (zlib.error, ValueError, LookupError, TypeError) as error:
-            raise SelectionError("what was frozen for it is damaged") from error
+            raise SelectionError(_DAMAGED) from error
 
     @classmethod
     def _of(cls, fields: dict[str, Any]) -> Selection:
@@ -124,6 +128,15 @@ class Selection:
                 ]
             ),
         )
+
+
+def papers_of(packed: bytes) -> frozenset[int]:
+    """The numbers of the papers of a packed selection; SelectionError as unpack() has it."""
+    try:
+        picks = json.loads(zlib.decompress(packed))["picks"]
+        return frozenset([int(pick[0]) for pick in picks])
+    except (zlib.error, ValueError, LookupError, TypeError) as error:
+        raise SelectionError(_DAMAGED) from error
 
 
 def nothing_at(now: datetime) -> Selection:
@@ -156,21 +169,19 @@ class Miss:
 
 def interest(profile: Profile, line: int) -> str:
     """The heading a match stands under: the profile's name, else its line, else the top ten."""
-    if profile.name:
-        return profile.name
     query = readable(profile)
     names = {one.number: one.name for one in query.lines}
-    return names.get(line) or (TOP_TEN if query.is_empty else profile.text.strip())
+    return profile.name or names.get(line) or _whole(profile, query)
 
 
 def readable(profile: Profile) -> Query:
     """The query of a profile; lines that were stored with a mistake are left out."""
-    return _read(profile.text)
+    return check(profile.text)[0]
 
 
-@lru_cache(maxsize=1 << 14)
-def _read(text: str) -> Query:
-    return check(text)[0]
+def _whole(profile: Profile, query: Query) -> str:
+    """The heading of what no single line brought."""
+    return TOP_TEN if query.is_empty else profile.text.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +195,11 @@ class Known:
     already: AbstractSet[int] = frozenset()
     library: AbstractSet[int] = frozenset()
     replaced: AbstractSet[int] = frozenset()
+
+    def stopped(self, profile: Profile) -> AbstractSet[int]:
+        """The papers that stops() keeps from a profile."""
+        known = self.already | self.library if profile.skip_library else self.already
+        return known - self.replaced if profile.new_versions else known | self.replaced
 
     def stops(self, profile: Profile, number: int) -> str:
         """What of it keeps a paper from a profile, or nothing."""
@@ -199,68 +215,124 @@ class Known:
 def select(
     reader: Subscriber,
     papers: Mapping[int, Paper],
-    matches: Sequence[Sequence[Match]],
+    rankings: Sequence[Ranking],
     *,
     known: Known | None = None,
     variants: Variants | None = None,
-    kind: str = "digest",
     since: datetime | None = None,
+    until: datetime,
+    looked_at: int,
+) -> Selection:
+    """Decide what one digest holds.
+
+    `papers` are the candidates of the reader's window by number, `rankings` what each profile
+    matches; other papers, muted words or authors, and what the reader knows are passed over.
+    """
+    known = known or Known()
+    standing = []
+    for profile, found in zip(reader.profiles, rankings, strict=True):
+        kept = np.zeros(found.papers, dtype=np.bool_)
+        for match in found:
+            paper = papers.get(match.paper)
+            if paper is not None and not _stopped(reader, profile, match, paper, known):
+                kept[match.place] = True
+        standing.append(found.only(kept))
+    choice = choose(reader, standing, variants or variants_of(rankings))
+    explain(choice.matches)
+    return told(reader, choice, known=known, since=since, until=until, looked_at=looked_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The papers of a digest, before anybody has said why they are there.
+
+    `picks` has for each paper the matches that brought it, each with the position of its
+    interest; it stands under the first. `matched` papers could have been in.
+    """
+
+    picks: Mapping[int, Sequence[tuple[int, Match]]]
+    matched: int
+    top_ten: bool
+
+    @property
+    def matches(self) -> Iterator[Match]:
+        """Everything that is to be explained."""
+        return (match for brought in self.picks.values() for _, match in brought)
+
+
+def choose(reader: Subscriber, standing: Sequence[Ranking], variants: Variants) -> Choice:
+    """Choose the papers of a digest out of what of each profile nothing stops.
+
+    A paper stands once, under the first interest it fits. Of papers that are much alike the best
+    stands first, the others where there is room left.
+    """
+    picks: dict[int, list[tuple[int, Match]]] = {}
+    places: list[int] = []
+    for position, (profile, found) in enumerate(zip(reader.profiles, standing, strict=True)):
+        for match in found.among(places) if places else ():
+            picks[match.paper].append((position, match))
+        taken: list[Match] = []
+        waiting: list[Match] = []
+        for match in found:
+            if profile.limit and len(taken) >= profile.limit:
+                break
+            if match.paper in picks:
+                continue
+            is_variant = _is_variant(profile, match, taken, variants)
+            (waiting if is_variant else taken).append(match)
+        taken += waiting[: profile.limit - len(taken)]
+        picks |= {match.paper: [(position, match)] for match in taken}
+        places += [match.place for match in taken]
+    is_top_ten = [found.query.is_empty for found in standing]
+    matched = len(picks) if is_top_ten == [True] else distinct(standing)
+    return Choice(picks, matched, all(is_top_ten))
+
+
+def told(
+    reader: Subscriber,
+    choice: Choice,
+    *,
+    known: Known,
+    kind: str = "digest",
+    since: datetime | None,
     until: datetime,
     looked_at: int,
     incomplete: Sequence[str] = (),
     note: str = "",
 ) -> Selection:
-    """Decide what one digest holds.
-
-    `papers` are the candidates of the reader's window by number, `matches` the matches per
-    profile, best first; those of other papers, of muted words or authors, and of what the
-    reader knows are passed over. A paper stands once, under the first interest it fits. Of
-    papers that are much alike the best stands first, the others where there is room left.
-    """
-    known = known or Known()
-    variants = variants or Variants(papers)
-    picks: dict[int, Pick] = {}
-    fits: set[int] = set()
-    for position, profile in enumerate(reader.profiles):
-        top_ten = readable(profile).is_empty
-        taken: list[int] = []
-        waiting: list[Match] = []
-        for match in matches[position]:
-            paper = papers.get(match.paper)
-            if paper is None or _stopped(reader, profile, match, paper, known):
-                continue
-            fits.add(match.paper)
-            if match.paper in picks:
-                pick = picks[match.paper]
-                picks[match.paper] = _also(pick, match, interest(profile, match.line))
-            elif profile.limit and len(taken) >= profile.limit:
-                continue
-            elif _is_variant(profile, match, taken, variants):
-                waiting.append(match)
-            else:
-                taken.append(match.paper)
-                picks[match.paper] = _pick(profile, position, match, known)
-        for match in waiting[: profile.limit - len(taken)]:
-            picks[match.paper] = _pick(profile, position, match, known)
-        if top_ten and len(reader.profiles) == 1:
-            fits = set(picks)
+    """What was chosen, with the reasons."""
+    picks = []
+    for (position, match), *others in choice.picks.values():
+        pick = _pick(reader.profiles[position], position, match, known)
+        for where, other in others:
+            pick = _also(pick, other, _headings(reader.profiles[where], other)[0])
+        picks.append(pick)
     return Selection(
         kind=kind,
-        picks=in_mail_order(picks.values()),
-        matched=len(fits),
+        picks=in_mail_order(picks),
+        matched=choice.matched,
         looked_at=looked_at,
         since=since,
         until=until,
         incomplete=tuple(incomplete),
         note=note,
-        top_ten=all(readable(profile).is_empty for profile in reader.profiles),
+        top_ten=choice.top_ten,
     )
 
 
-def _is_variant(profile: Profile, match: Match, taken: Sequence[int], variants: Variants) -> bool:
+def variants_of(rankings: Sequence[Ranking]) -> Variants:
+    """The papers that were at hand, to be compared."""
+    if not rankings:
+        return Variants(())
+    engine = rankings[0].answered.engine
+    return Variants(engine.papers, engine.index.scan)
+
+
+def _is_variant(profile: Profile, match: Match, taken: Sequence[Match], variants: Variants) -> bool:
     """Whether the digest has one like it already, and the reader wants no more of these."""
-    wants_few = profile.diverse and profile.limit
-    return bool(wants_few) and variants.first_like(match.paper, taken) is not None
+    if not (profile.diverse and profile.limit and taken):
+        return False
+    return variants.first_like(match.paper, [each.paper for each in taken]) is not None
 
 
 def _stopped(reader: Subscriber, profile: Profile, match: Match, paper: Paper, known: Known) -> str:
@@ -272,9 +344,21 @@ def _stopped(reader: Subscriber, profile: Profile, match: Match, paper: Paper, k
     return ""
 
 
+def _headings(profile: Profile, match: Match) -> tuple[str, ...]:
+    """What a match may stand under, best first: the profile's name, or the lines it fits."""
+    if profile.name:
+        return (profile.name,)
+    best, others = match.fits[:1], match.fits[1:]
+    names = [line.name for line in (*best, *sorted(others, key=_number_of))]
+    return tuple(dict.fromkeys(names)) or (_whole(profile, match.ranking.query),)
+
+
+def _number_of(line: Line) -> int:
+    return line.number
+
+
 def _pick(profile: Profile, position: int, match: Match, known: Known) -> Pick:
-    lines = (match.line, *match.also_lines)
-    names = tuple(dict.fromkeys(interest(profile, line) for line in lines))
+    names = _headings(profile, match)
     reasons = match.reasons
     if match.paper in known.replaced:
         sent = " of a paper you were sent" if match.paper in known.already else ""
@@ -298,7 +382,7 @@ def in_mail_order(picks: Iterable[Pick]) -> tuple[Pick, ...]:
 def near_misses(
     reader: Subscriber,
     papers: Mapping[int, Paper],
-    matches: Sequence[Sequence[Match]],
+    rankings: Sequence[Ranking],
     selection: Selection,
     *,
     known: Known | None = None,
@@ -306,10 +390,10 @@ def near_misses(
 ) -> tuple[Miss, ...]:
     """What matched and is not in the selection, and what stopped each, best first."""
     known = known or Known()
-    variants = variants or Variants(papers)
+    variants = variants or variants_of(rankings)
     misses: dict[int, Miss] = {}
     picked = selection.papers
-    for position, (profile, found) in enumerate(zip(reader.profiles, matches, strict=True)):
+    for position, (profile, found) in enumerate(zip(reader.profiles, rankings, strict=True)):
         held = [pick.paper for pick in selection.picks if pick.profile == position]
         own = [number for number in held if number in papers]
         for match in found:

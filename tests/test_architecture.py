@@ -51,6 +51,7 @@ STOREYS: Final = (
     {
         "digest.ingest",
         "digest.news",
+        "digest.windows",
         "digest.letters",
         "digest.roster",
         "digest.bounces.taking",

@@ -255,7 +255,7 @@ def test_run_sends_what_is_due_once_and_says_when_the_next_comes() -> None:
     make_due()
     said = well("run")
     assert "Listing    2 papers from 1 source  2/2" in said
-    assert "Matching   1 reader, 1 term  1/1" in said
+    assert "Matching   1 reader, 1 with something new  1/1" in said
     assert "Sending    to eml:outbox  1/1" in said
     assert outbox() == ["ada@example.org"]
     assert well("run").startswith("Nothing is due; next digest ")

@@ -53,7 +53,7 @@ def test_it_says_what_was_drawn(first: tuple[Path, str]) -> None:
     _, said = first
     assert "Nothing leaves this machine; the papers are invented." in said
     assert "Listing    60 papers from 3 sources (1 of them incomplete)  60/60" in said
-    assert re.search(r"Matching   5 readers, \d+ terms  5/5", said)
+    assert "Matching   5 readers, 4 with something new  5/5" in said
     assert re.search(r"Sending    to a mailbox on 127\.0\.0\.1:\d+  4/4", said)
     assert rows(said) == {
         "ada": ("mixture of experts; unlearning -image", "6", "6", "250 accepted"),

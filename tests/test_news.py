@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from digest import run
 from digest.app import App
-from digest.match.ranking import Ranking
+from digest.match import Engine, Ranking
 from digest.news import consider
 from digest.papers import Listing, Paper, PaperId, Signals
+from digest.selection import select
 from digest.settings import Settings
 from digest.store import open_store
 from subscribers.profile import Profile
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
+TODAY = NOW.date()
 WORDS = ("routing", "larvae", "memory", "planning", "retrieval", "speech", "protein")
 MANY = 800
 
@@ -74,26 +77,39 @@ def test_decisions_are_the_same_in_parts_of_any_size(app: App) -> None:
         parts = [
             one
             for start in range(0, len(readers), size)
-            for one in consider(app, readers[start : start + size], NOW, keep_misses=False)
+            for one in consider(app, readers[start : start + size], NOW)
         ]
         assert [one.selection for one in parts] == [one.selection for one in whole]
-        for one, other in zip(parts, whole, strict=True):
-            assert one.selection.picks or one.misses == other.misses
+        for one, other in zip(parts[::7], whole[::7], strict=True):
+            assert one.misses == other.misses
 
 
-def test_what_was_matched_is_let_go_where_nobody_asks_for_misses(app: App) -> None:
-    readers = app.store.subscribers.all()[:50]
-    kept = consider(app, readers, NOW)
-    assert _rankings() >= len(kept)
-    del kept
-    assert _rankings() == 0
-    kept = consider(app, readers, NOW, keep_misses=False)
-    assert _rankings() == 0
-    digest = next(one for one in kept if one.selection.picks)
-    with pytest.raises(ValueError, match="not kept"):
-        _ = digest.misses
+def test_deciding_many_at_once_is_deciding_one_match_after_the_other(app: App) -> None:
+    """What masks leave out of a block is what selection.select passes over one by one."""
+    readers = app.store.subscribers.all()
+    papers = app.store.papers.between(TODAY - timedelta(days=9), TODAY)
+    shelf = {paper.number: paper for paper in papers}
+    engine = Engine(papers, now=NOW)
+    for one in consider(app, readers, NOW)[::3]:
+        rankings = list(engine.match(one.reader.profiles))
+        alone = select(one.reader, shelf, rankings, until=NOW, looked_at=len(papers))
+        assert alone.picks == one.selection.picks
+        assert alone.matched == one.selection.matched
 
 
-def _rankings() -> int:
-    gc.collect()
-    return sum(isinstance(one, Ranking) for one in gc.get_objects())
+def test_a_block_is_let_go_of_before_the_next_is_decided(app: App) -> None:
+    held = []
+
+    def count(block: run.Decided) -> None:
+        gc.collect()
+        rankings = sum(isinstance(one, Ranking) for one in gc.get_objects())
+        mine = sum(len(one.reader.profiles) for one in block.considered)
+        held.append((mine, rankings, block.done))
+
+    report = run.issue(app, everybody=True, on_decided=count, block=50)
+
+    assert report.frozen is not None
+    assert report.frozen.candidates == report.readers == MANY
+    assert [done for _, _, done in held] == list(range(50, MANY + 1, 50))
+    # Each profile's ranking and what of it may be in a digest, of this block and no other.
+    assert all(rankings <= 2 * mine for mine, rankings, _ in held)

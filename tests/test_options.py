@@ -92,11 +92,11 @@ def test_variants_wait_until_there_is_room() -> None:
 def test_papers_of_few_words_are_never_variants() -> None:
     papers = [paper(n, "Quantization of transformers") for n in (1, 2, 3)]
     assert len(chosen(Profile("quantization", limit=2), *papers)[0]) == 2
-    assert Variants({each.number: each for each in papers}).first_like(1, [2, 3]) is None
+    assert Variants(papers).first_like(1, [2, 3]) is None
 
 
 def test_likeness_is_mutual() -> None:
-    variants = Variants({each.number: each for each in VARIANTS})
+    variants = Variants(VARIANTS)
     assert (variants.first_like(1, [3, 2]), variants.first_like(2, [3, 1])) == (2, 1)
     assert variants.first_like(3, [1, 2]) is None
 

@@ -123,7 +123,8 @@ def test_the_sample_reaches_four_readers_and_says_why_the_fifth_got_none(
         add(app, "emre", "zebrafish")
 
         report = run.ingest(app)
-        issue = run.issue(app, everybody=True)
+        decided: list[run.Decided] = []
+        issue = run.issue(app, everybody=True, on_decided=decided.append)
         sent = delivered(app)
 
         assert report.new == 60
@@ -132,11 +133,13 @@ def test_the_sample_reaches_four_readers_and_says_why_the_fifth_got_none(
         assert sorted(one.delivery.address for one in sent) == [
             f"{name}@example.org" for name in ("ada", "bo", "chidi", "dana")
         ]
-        picked = [len(one.selection.picks) for one in issue.considered]
-        matched = [one.selection.matched for one in issue.considered]
+        (block,) = decided
+        assert (block.done, block.total, issue.readers) == (5, 5, 5)
+        picked = [len(one.selection.picks) for one in block.considered]
+        matched = [one.selection.matched for one in block.considered]
         assert picked == [6, 10, 3, 10, 0]
         assert matched[:3] == [6, 23, 3]
-        assert issue.considered[-1].reason == "nothing matched, 60 looked at"
+        assert block.considered[-1].reason == "nothing matched, 60 looked at"
         assert len(titles_in(mailbox.folder / "ada.eml")) == 6
 
 

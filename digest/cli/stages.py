@@ -13,13 +13,14 @@ from digest.cli.terminal import Steps, count, when
 from digest.errors import MailboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import date, datetime
 
     from digest.app import App
     from digest.ingest import IngestReport, Progress
+    from digest.news import Considered
     from digest.papers import PaperId
-    from digest.run import IssueReport
+    from digest.run import Decided, IssueReport
 
 _SHOWN: Final = 5
 """Skipped items of one answer that are named; the others are counted."""
@@ -88,26 +89,31 @@ def bounces_stage(house: App, steps: Steps) -> list[Trouble]:
     return []
 
 
-def issue_stage(house: App, steps: Steps, *, everybody: bool) -> IssueReport:
+def issue_stage(
+    house: App,
+    steps: Steps,
+    *,
+    everybody: bool,
+    on_considered: Callable[[Sequence[Considered]], None] = lambda _: None,
+) -> IssueReport:
     """Decide who gets what, and freeze it."""
     from digest.run import issue
-    from subscribers.query import check, terms
 
     step = steps.step("Matching", "holding papers against keywords")
-    report = issue(house, everybody=everybody)
-    readers = [one.reader for one in report.considered]
-    asked = {
-        term
-        for reader in readers
-        for profile in reader.profiles
-        for term in terms(check(profile.text)[0])
-    }
-    step.progress(len(readers), len(readers))
-    step.end(
-        f"{count(len(readers), 'reader')}, {count(len(asked), 'term')}"
-        if readers
-        else "nobody is due"
-    )
+    with_something = 0
+
+    def show(block: Decided) -> None:
+        nonlocal with_something
+        with_something += sum(bool(one.selection.picks) for one in block.considered)
+        step.progress(block.done, block.total)
+        on_considered(block.considered)
+
+    report = issue(house, everybody=everybody, on_decided=show)
+    told = f"{count(report.readers, 'reader')}, {with_something:,} with something new"
+    if not report.readers:
+        step.progress(0, 0)
+        told = "nobody is due"
+    step.end(told)
     return report
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from digest.match.engine import Engine
-from digest.match.ranking import Match
+from digest.match.ranking import Match, Ranking, distinct, explain
 from digest.match.reasons import Reason, ReasonKind
 from digest.match.score import Parts, trend
 
@@ -20,12 +20,21 @@ if TYPE_CHECKING:
     from digest.papers import Paper
     from subscribers.profile import Profile
 
-__all__ = ["Engine", "Match", "Parts", "Reason", "ReasonKind", "match", "trend"]
+__all__ = [
+    "Engine",
+    "Match",
+    "Parts",
+    "Ranking",
+    "Reason",
+    "ReasonKind",
+    "distinct",
+    "explain",
+    "match",
+    "trend",
+]
 
 
-def match(
-    papers: Sequence[Paper], profiles: Sequence[Profile], *, now: datetime
-) -> list[Sequence[Match]]:
+def match(papers: Sequence[Paper], profiles: Sequence[Profile], *, now: datetime) -> list[Ranking]:
     """Per profile, every paper it matches, best first; a profile without keywords has them all.
 
     The order is the same every time. Lines with mistakes in them are passed over: they were

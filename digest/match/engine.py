@@ -8,7 +8,8 @@ profiles x lines with lines x papers, scores everybody, in blocks of profiles th
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from operator import add
 from typing import TYPE_CHECKING, Final
 
@@ -18,10 +19,11 @@ from digest.match.audience import Audience
 from digest.match.best import Best
 from digest.match.desk import Desk
 from digest.match.index import Index
-from digest.match.ranking import Ranking, Shown
+from digest.match.ranking import Answered, Ranking, Shown
 from digest.match.reasons import Teller
 from digest.match.score import POINT, fresh_points, ranks, rarity, trend, trend_points
-from digest.match.stored import form, understood
+from digest.match.stored import form, program, understood
+from subscribers.tree import Not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,9 +32,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from digest.match.learned import Learned
-    from digest.match.ranking import Match
     from digest.papers import Paper
     from subscribers.profile import Profile
+    from subscribers.tree import Line
 
     Ints = npt.NDArray[np.int64]
 
@@ -81,14 +83,16 @@ class Engine:
         self.rarity = np.array([rarity(n, self.size) for n in range(self.size + 1)], dtype=np.int64)
         self.teller = Teller(self.index, now)
 
+    @cached_property
+    def place_of(self) -> dict[int, int]:
+        """Where the paper of a number stands among those given."""
+        return {paper.number: place for place, paper in enumerate(self.papers)}
+
     def answer(self, audience: Audience | Sequence[str], *, top: int) -> Answer:
         """The best `top` papers of each profile; stored forms are compiled first."""
         if not isinstance(audience, Audience):
             audience = Audience(audience)
-        if not len(audience) or not self.size:
-            nothing = np.zeros(0, dtype=np.int32)
-            return Answer(np.zeros(len(audience) + 1, dtype=np.int64), nothing, nothing)
-        return self._answered(self._desk(audience), top)
+        return self._answered(self._desk(audience), len(audience), top)
 
     def match(
         self,
@@ -96,34 +100,39 @@ class Engine:
         *,
         top: int | None = None,
         learned: Sequence[Learned | None] | None = None,
-    ) -> Iterator[Sequence[Match]]:
+    ) -> Iterator[Ranking]:
         """Per profile its matches, best first: all of them, or the best `top`.
 
         `learned` is what was learned of each profile's reader, where anything was. Profiles are
         taken a few at a time as the answers are asked for; what a match says of itself is found
         out when it is asked.
         """
-        if not self.size:
-            yield from ([] for _ in profiles)
-            return
         liked = learned or [None] * len(profiles)
         for start in range(0, len(profiles), _PROFILES):
             block = slice(start, start + _PROFILES)
-            some = list(zip(profiles[block], liked[block], strict=True))
-            asked = [understood(profile.text) for profile, _ in some]
-            stored = map(
-                form, (profile for profile, _ in some), asked, (likes for _, likes in some)
-            )
+            asked = [understood(profile.text) for profile in profiles[block]]
+            stored = map(form, profiles[block], asked, liked[block])
             desk = self._desk(Audience(stored))
-            answer = self._answered(desk, self.size if top is None else top)
-            shown = None if top is None else Shown(self, desk, answer, asked)
-            for row, (known, (_, likes)) in enumerate(zip(asked, some, strict=True)):
-                yield Ranking(self, desk, row, asked=known, liked=likes, answer=answer, shown=shown)
+            answer = self._answered(desk, len(asked), self.size if top is None else top)
+            answered = Answered(self, desk, asked, liked[block], answer)
+            shown = None if top is None else Shown(answered, answer.first, answer.places)
+            for row in range(len(asked)):
+                yield Ranking(answered, row, shown)
+
+    def leaves_out(self, line: Line) -> npt.NDArray[np.bool_]:
+        """Which papers a line of exclusions leaves out, by place."""
+        out = np.zeros(self.size, dtype=np.bool_)
+        wanted = replace(line, tree=Not(line.tree), excludes=False)
+        out[self.answer([program(wanted)], top=self.size).places] = True
+        return out
 
     def _desk(self, audience: Audience) -> Desk:
         return Desk(audience, self.index, self.best, self.rarity)
 
-    def _answered(self, desk: Desk, top: int) -> Answer:
+    def _answered(self, desk: Desk, profiles: int, top: int) -> Answer:
+        if not profiles or not self.size:
+            nothing = np.zeros(0, dtype=np.int32)
+            return Answer(np.zeros(profiles + 1, dtype=np.int64), nothing, nothing)
         blocks = desk.blocks()
         if len(blocks) == 1:
             held = [desk.block(*blocks[0], top)]

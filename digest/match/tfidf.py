@@ -28,26 +28,37 @@ class TfIdf:
     """
 
     def __init__(self, scan: Scan) -> None:
-        papers = int(scan.text_of[-1] + 1) // 2 if len(scan.text_of) else 0
         self.words: dict[str, int] = {}
-        column_of = np.full(scan.kinds, -1, dtype=np.int64)
-        for kind, (word, _) in enumerate(scan.names):
+        for word, _ in scan.names:
             if len(word) >= _SHORTEST and not word.isdigit() and word not in STOP_WORDS:
-                column_of[kind] = self.words.setdefault(word, len(self.words))
-        column = column_of[scan.stream]
+                self.words.setdefault(word, len(self.words))
+        times = self._times(scan)
+        self.having = np.bincount(times.indices, minlength=len(self.words))
+        self._rare = 1 + np.log((1 + times.shape[0]) / (1 + self.having))
+        self.rows = self._weighed(times)
+
+    def also(self, scan: Scan) -> sparse.csr_array:
+        """The same of other papers, by the words of these and as rare as they are here."""
+        return self._weighed(self._times(scan))
+
+    def _times(self, scan: Scan) -> sparse.csr_array:
+        """How often each word stands in each paper."""
+        papers = int(scan.text_of[-1] + 1) // 2 if len(scan.text_of) else 0
+        columns = [self.words.get(word, -1) for word, _ in scan.names]
+        column = np.array(columns, dtype=np.int64)[scan.stream]
         kept = column >= 0
         text = scan.text_of[kept].astype(np.int64)
-        times = sparse.coo_array(
+        return sparse.coo_array(
             (np.where(text % 2, 1.0, 2.0), (text // 2, column[kept])),
             shape=(papers, len(self.words)),
         ).tocsr()
-        self.having = np.bincount(times.indices, minlength=len(self.words))
-        rare = 1 + np.log((1 + papers) / (1 + self.having))
-        times.data = (1 + np.log(times.data)) * rare[times.indices]
+
+    def _weighed(self, times: sparse.csr_array) -> sparse.csr_array:
+        times.data = (1 + np.log(times.data)) * self._rare[times.indices]
         lengths = np.sqrt(times.multiply(times).sum(axis=1))
         lengths[lengths == 0] = 1
         times.data /= np.repeat(lengths, np.diff(times.indptr))
-        self.rows = times
+        return times
 
     def whole(self) -> sparse.csr_array:
         """Words x papers, in ten-thousandths: sums of whole numbers come out the same."""

@@ -111,46 +111,48 @@ class Deliveries:
         channel: str,
         domain: str,
         now: datetime,
+        issue: int | None = None,
     ) -> Frozen:
-        """Fix an issue's audience in one transaction; doing it again adds nothing.
+        """Fix a part of an issue's audience, or all of it, in one transaction.
 
-        A digest whose dedupe key is in the log already counts as excluded. Every reader's
-        `next_due` moves on in the same transaction.
+        The first part, without `issue`, makes the issue; the result counts all parts so far. A
+        digest whose dedupe key is in the log already counts as excluded, as does every one of an
+        issue that was cancelled meanwhile; a reader who was removed meanwhile does not count.
+        Every reader's `next_due` moves on in the same transaction, so what is done again adds
+        nothing.
         """
         with self._database.write() as connection:
+            readers = [one.subscriber.number for one in prepared]
+            readers += [one.subscriber.number for one in excluded]
+            there = _held(connection, readers)
             keys = _existing_keys(connection, [one.dedupe_key for one in prepared])
-            fresh = [one for one in prepared if one.dedupe_key not in keys]
-            twice = [
-                Excluded(one.subscriber, "already made for this day", one.next_due)
-                for one in prepared
-                if one.dedupe_key in keys
-            ]
-            left_out = [*excluded, *twice]
-            candidates = len(fresh) + len(left_out)
-            issue = connection.execute(
-                insert(ISSUE).values(
-                    frozen_at=now,
-                    state="sending" if fresh else "done",
-                    reason="",
-                    candidates=candidates,
-                    prepared=len(fresh),
-                    excluded=len(left_out),
-                )
-            )
-            number = int(issue.inserted_primary_key[0])  # type: ignore[index]
+            ended = _ended(connection, issue)
+            fresh: list[Prepared] = []
+            left_out = [one for one in excluded if one.subscriber.number in there]
+            for one in prepared:
+                if one.subscriber.number not in there:
+                    continue
+                why = "already made for this day" if one.dedupe_key in keys else ended
+                if why:
+                    left_out.append(Excluded(one.subscriber, why, one.next_due))
+                else:
+                    fresh.append(one)
+            frozen = _counted(connection, issue, len(fresh), len(left_out), now)
             if fresh:
-                rows = [new_row(one, number, channel, domain, now) for one in fresh]
+                rows = [new_row(one, frozen.issue, channel, domain, now) for one in fresh]
                 connection.execute(insert(DELIVERY), rows)
             if left_out:
                 reasons = [
-                    {"issue": number, "subscriber": one.subscriber.number, "reason": one.reason}
+                    {
+                        "issue": frozen.issue,
+                        "subscriber": one.subscriber.number,
+                        "reason": one.reason,
+                    }
                     for one in left_out
                 ]
                 connection.execute(insert(EXCLUSION), reasons)
             _move_on(connection, fresh, left_out, now)
-            old = select(ISSUE.c.id).where(ISSUE.c.frozen_at < now - EXCLUSIONS_KEPT)
-            connection.execute(EXCLUSION.delete().where(EXCLUSION.c.issue.in_(old)))
-        return Frozen(number, candidates, len(fresh), len(left_out))
+        return frozen
 
     def ledger(
         self, readers: Sequence[int], since: datetime, before: datetime | None = None
@@ -239,6 +241,57 @@ def new_row(
         "selection": one.selection,
         "created_at": now,
     }
+
+
+def _held(connection: Connection, readers: Sequence[int]) -> set[int]:
+    """Which of these readers are still there; none of them goes before this is over."""
+    found: set[int] = set()
+    for part in chunks(readers):
+        query = select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.id.in_(part)).order_by(SUBSCRIBER.c.id)
+        found.update(connection.execute(query.with_for_update()).scalars())
+    return found
+
+
+def _ended(connection: Connection, issue: int | None) -> str:
+    """Why an issue was ended meanwhile, or nothing; it is not before this is over."""
+    if issue is None:
+        return ""
+    query = select(ISSUE.c.state, ISSUE.c.reason).where(ISSUE.c.id == issue).with_for_update()
+    state, reason = connection.execute(query).one()
+    return f"the issue was ended: {reason}" if state == "cancelled" else ""
+
+
+def _counted(
+    connection: Connection, issue: int | None, prepared: int, excluded: int, now: datetime
+) -> Frozen:
+    """Add to an issue's counts, or make it; what was told of one 30 days old is forgotten."""
+    if issue is None:
+        made = insert(ISSUE).values(
+            frozen_at=now,
+            state="sending" if prepared else "done",
+            reason="",
+            candidates=prepared + excluded,
+            prepared=prepared,
+            excluded=excluded,
+        )
+        number = int(connection.execute(made).inserted_primary_key[0])  # type: ignore[index]
+        old = select(ISSUE.c.id).where(ISSUE.c.frozen_at < now - EXCLUSIONS_KEPT)
+        connection.execute(EXCLUSION.delete().where(EXCLUSION.c.issue.in_(old)))
+        return Frozen(number, prepared + excluded, prepared, excluded)
+    # A sender may have called it done between two parts.
+    goes_on = case((ISSUE.c.state == "done", "sending"), else_=ISSUE.c.state)
+    more = (
+        update(ISSUE)
+        .where(ISSUE.c.id == issue)
+        .values(
+            state=goes_on if prepared else ISSUE.c.state,
+            candidates=ISSUE.c.candidates + prepared + excluded,
+            prepared=ISSUE.c.prepared + prepared,
+            excluded=ISSUE.c.excluded + excluded,
+        )
+        .returning(ISSUE.c.candidates, ISSUE.c.prepared, ISSUE.c.excluded)
+    )
+    return Frozen(issue, *connection.execute(more).one())
 
 
 def _existing_keys(connection: Connection, keys: Sequence[str]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from array import array
 from dataclasses import asdict, fields, replace
 from datetime import time
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +20,7 @@ from subscribers.profile import Layout, Order, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from digest.store.database import Database
@@ -193,11 +194,34 @@ class Subscribers:
         """Every subscriber, in the order they came."""
         return self._where(SUBSCRIBER.c.id > 0)
 
-    def due(self, now: datetime) -> list[Subscriber]:
-        """Who is due at that instant, paused readers whose pause has ended included."""
-        return self._where(
+    def due(self, now: datetime) -> array[int]:
+        """The numbers of who is due then, paused readers whose pause has ended included."""
+        return self._numbers(
             (SUBSCRIBER.c.next_due <= now) & SUBSCRIBER.c.status.in_(("active", "paused"))
         )
+
+    def active(self) -> array[int]:
+        """The numbers of all who are written to."""
+        return self._numbers(SUBSCRIBER.c.status == "active")
+
+    def wishes(self, numbers: Sequence[int]) -> Iterator[tuple[int, Cadence, bool]]:
+        """Of these subscribers number, cadence, and whether new versions of papers are wanted."""
+        asked = select(SUBSCRIBER.c.id, SUBSCRIBER.c.preferences)
+        with self._database.read() as connection:
+            for part in chunks(numbers):
+                rows = connection.execute(
+                    asked.where(SUBSCRIBER.c.id.in_(part)).order_by(SUBSCRIBER.c.id)
+                )
+                for number, kept in rows:
+                    cadence = Cadence(kept["schedule"]["cadence"])
+                    yield number, cadence, any(one.get("new_versions") for one in kept["profiles"])
+
+    def _numbers(self, condition: Any) -> array[int]:  # noqa: ANN401 -- an SQL expression
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(SUBSCRIBER.c.id).where(condition).order_by(SUBSCRIBER.c.id)
+            )
+            return array("q", rows.scalars())
 
     def _where(self, condition: Any) -> list[Subscriber]:  # noqa: ANN401 -- an SQL expression
         with self._database.read() as connection:

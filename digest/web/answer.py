@@ -155,7 +155,8 @@ class Newest:
         day = max(filter(None, map(day_of, recent.papers)), default=None)
         listed = [paper for paper in recent.papers if day_of(paper) == day]
         papers = {paper.number: paper for paper in listed}
-        return cls(day, papers, Engine(listed, now=recent.now), Variants(papers))
+        engine = Engine(listed, now=recent.now)
+        return cls(day, papers, engine, Variants(listed, engine.index.scan))
 
 
 def sample(good_text: str, newest: Newest, now: datetime) -> Sample:
