@@ -19,6 +19,7 @@ BUDGET: Final = 90_000
 """Bytes of HTML a mail may have, decoded; Gmail cuts off at about 102 kB."""
 _LONGEST_SUBJECT: Final = 78
 _MOST_LINKS: Final = 150
+_LINK_SHOWN: Final = 60
 _SHOUTING: Final = re.compile(r"\b[A-Z]{5,}\b.*\b[A-Z]{5,}\b|!!|\$\$\$|100%")
 _LOUD: Final = re.compile(r"(?i)\b(free|winner|act now|click here|urgent|guaranteed)\b")
 
@@ -68,12 +69,16 @@ def _bodies(message: EmailMessage) -> Iterator[str]:
         yield f"There are {len(reader.links)} links: fewer papers look less like spam."
     for link in reader.links:
         if link.startswith("http:"):
-            yield f"A link is not encrypted: {link[:60]}"
+            yield f"A link is not encrypted: {_shown(link)}"
             break
     if reader.pictures and len(text) < 200 * reader.pictures:
         yield "There is much picture and little text."
     if "postal" not in text.lower() and not re.search(r"\d+ \w+", text.rsplit("-- \n", 1)[-1]):
         yield "The foot has no postal address, which many countries ask for: DIGEST_POSTAL_ADDRESS."
+
+
+def _shown(link: str) -> str:
+    return link if len(link) <= _LINK_SHOWN else f"{link[:_LINK_SHOWN]}…"
 
 
 class _Links(HTMLParser):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from digest.hints import hints
 from digest.letters import letter, preview_links, preview_tag
@@ -17,6 +18,7 @@ from digest.match import match
 from digest.misses import nearest
 from digest.news import FIRST, GRACE, consider, consider_then
 from digest.selection import Selection, near_misses
+from digest.tex import in_unicode
 from subscribers.profile import Layout, Profile
 from subscribers.query import check
 from subscribers.subscriber import Schedule, Status, Subscriber
@@ -39,7 +41,7 @@ STRANGER: Final = "you@example.org"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A paper and one sentence about it: why it is in, or what kept it out."""
+    """A paper, its title as it is shown, and why it is in, or what kept it out."""
 
     title: str
     why: str
@@ -106,7 +108,7 @@ class Preview:
     def near(self) -> tuple[Line, ...]:
         """What nearly was in and what stopped it: matches first, then what lacked one thing."""
         nearly = nearest(self.reader, self.papers, self.selection, self.misses)
-        return tuple(Line(self.papers[miss.paper].title, miss.why) for miss in nearly)
+        return tuple(Line(in_unicode(self.papers[miss.paper].title), miss.why) for miss in nearly)
 
 
 def preview(
@@ -143,12 +145,31 @@ def preview(
 
 
 def _then(app: App, reader: Subscriber, day: date) -> Considered:
-    """The digest of that day, since the one of the reader's digest day before."""
+    """The digest of that day, since the one of the reader's digest day before.
+
+    It is decided when one was made that day, by hand perhaps, and else at the reader's own hour.
+    """
     schedule = reader.schedule
     before = day - timedelta(days=1)
     while schedule.falls_on(day) and not schedule.falls_on(before):
         before -= timedelta(days=1)
-    return consider_then(app, reader, schedule.instant(day), schedule.instant(before))
+    then = _made_on(app, reader, day) or schedule.instant(day)
+    return consider_then(app, reader, then, schedule.instant(before))
+
+
+def _made_on(app: App, reader: Subscriber, day: date) -> datetime | None:
+    """When the reader's digest of that day, in their zone, was made; None where none was."""
+    zone = ZoneInfo(reader.schedule.zone)
+    for delivery in made(app, reader, limit=100):
+        if delivery.created_at.astimezone(zone).date() == day:
+            return delivery.created_at
+    return None
+
+
+def made(app: App, reader: Subscriber, limit: int = 10) -> list[Delivery]:
+    """The digests among a reader's latest `limit` mails, newest first."""
+    mails = app.store.deliveries.history(reader.number, limit) if reader.number else []
+    return [mail for mail in mails if mail.kind in {"digest", "welcome"}]
 
 
 def sent(app: App, delivery: Delivery, *, layout: Layout | None = None) -> Preview:
@@ -167,12 +188,8 @@ def latest(app: App, reader: Subscriber, *, now: datetime, layout: Layout | None
     upcoming = preview(app, reader, now=now, layout=layout)
     if upcoming.has_mail:
         return upcoming
-    made = [
-        delivery
-        for delivery in app.store.deliveries.history(reader.number, limit=10)
-        if delivery.kind in {"digest", "welcome"}
-    ]
-    return sent(app, made[0], layout=layout) if made else upcoming
+    before = made(app, reader)
+    return sent(app, before[0], layout=layout) if before else upcoming
 
 
 def matched(selection: Selection) -> int:

@@ -292,6 +292,26 @@ def test_a_preview_writes_files_and_marks_nothing_as_sent() -> None:
 
 
 @pytest.mark.usefixtures("house")
+def test_a_preview_of_keywords_with_a_mistake_is_refused_and_not_taken_for_the_top_ten() -> None:
+    well("ingest")
+    result = call("preview", "--query", '"unlearning')
+    assert result.exit_code == 2
+    assert "this quote is never closed" in result.stderr
+    assert not result.stdout
+
+
+@pytest.mark.usefixtures("house")
+def test_a_preview_after_the_last_digest_says_how_to_see_that_one() -> None:
+    well("ingest")
+    well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    well("run", "--now")
+    *_, last = well("preview", "ada@example.org").splitlines()
+    begins = "The last one: paper-digest "
+    assert last.startswith(begins)
+    assert "1 matched, 1 in the mail" in well(*last.removeprefix(begins).split())
+
+
+@pytest.mark.usefixtures("house")
 def test_an_item_that_is_no_paper_is_shown_and_the_others_live() -> None:
     write_listing([paper("arxiv:2611.90001", "Good"), {"title": "No id"}, 7])
     result = call("ingest")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
 
@@ -151,6 +151,24 @@ class TestData:
         again = sent(house.app, after.delivery, layout=Layout.COMPACT)
         assert again.selection == after.selection
 
+    def test_the_digest_of_a_day_on_which_one_was_made_is_decided_as_it_was(
+        self, house: House
+    ) -> None:
+        before = preview(house.app, house.ada, now=NOW)
+        issue(house.app, everybody=True)
+        evening = Schedule(at=time(18, 30), zone="Europe/Paris")
+        ada = replace(house.ada, schedule=evening)  # made by hand, before her own hour
+        again = preview(house.app, ada, now=NOW + timedelta(days=2), day=NOW.date())
+        assert again.selection.papers == before.selection.papers
+        assert again.selection.until == NOW
+
+    def test_what_nearly_was_in_has_its_formulas_in_signs_as_the_mail_has(
+        self, house: House
+    ) -> None:
+        house.app.store.papers.ingest([paper(6, r"A $\beta$-Mixture of Sand")], NOW)
+        seen = preview(house.app, house.ada, now=NOW)
+        assert "A β-Mixture of Sand" in titles(seen.near)
+
     @pytest.mark.parametrize(
         ("query", "why"),
         [
@@ -195,6 +213,13 @@ class TestPage:
         assert "<h1>ada</h1>" in page
         assert "no mail: nothing matched, 5 looked at" in page
         assert "left out by -image" in page
+
+    @pytest.mark.parametrize("path", ["/", "/nothing-here"])
+    def test_every_link_of_a_page_leads_somewhere(self, house: House, path: str) -> None:
+        page = house.site.get(path).text
+        links = {html.unescape(link) for link in re.findall(r'(?:href|src)="(/[^"#]*)', page)}
+        assert "/" in links
+        assert {link: house.site.get(link).status for link in links} == dict.fromkeys(links, 200)
 
     def test_a_mistake_is_shown_with_its_repairs(self, house: House) -> None:
         page = house.site.get("/?q=mixture%0A%22unlearning").text

@@ -239,7 +239,8 @@ class TestTestMail:
             self.house_with_relay(house, mailbox.port)
             where = f"{house.site.url}/send?q=unlearning"
             done = httpx.post(where, data={"to": "grace@example.org"}, follow_redirects=True)
-            assert "accepted: 250" in done.text
+            assert "grace@example.org: accepted, 250" in done.text
+            assert str(done.url).endswith("#send")
             refused = httpx.post(
                 where, data={"to": "x@example.org"}, headers={"sec-fetch-site": "cross-site"}
             )

@@ -6,13 +6,13 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
+from zoneinfo import ZoneInfo
 
 import typer
 
 from digest.cli.environment import settings
-from digest.cli.readers import reader_at
+from digest.cli.readers import keywords_read, reader_at
 from digest.errors import NotFound
-from digest.tex import in_unicode
 from subscribers.profile import Layout
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def preview(
     """
     from digest.app import open_app
     from digest.hints import BUDGET
+    from digest.preview import made
     from digest.preview import preview as look_ahead
 
     if bool(address) == (query is not None) and not (serve and not address):
@@ -81,19 +82,20 @@ def preview(
         if serve:
             _serve(house, reader, query, day, port)
             return
-        asked = reader or (query or "").replace(";", "\n")
+        asked = reader or keywords_read(query or "")
         seen = look_ahead(
             house, asked, now=house.clock(), layout=layout, day=day.date() if day else None
         )
         nearly = seen.near[:_NEARLY]
-        for mistake in seen.mistakes:
-            typer.echo(f"left out: {mistake}", err=True)
         typer.echo(f"{address or 'these keywords'}: {seen.outcome}")
         if not house.store.sources.newest():
             typer.echo("No source was asked yet: paper-digest ingest asks them.")
         for line in nearly:
-            typer.echo(f"  nearly in: {in_unicode(line.title)} ({line.why})")
+            typer.echo(f"  nearly in: {line.title} ({line.why})")
         if not seen.has_mail:
+            if reader and not day and (last := made(house, reader)):
+                then = last[0].created_at.astimezone(ZoneInfo(reader.schedule.zone))
+                typer.echo(f"The last one: paper-digest preview {address} --date {then:%Y-%m-%d}")
             return
         for hint in seen.hints:
             typer.echo(f"  hint: {hint}")

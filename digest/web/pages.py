@@ -29,11 +29,18 @@ class Pages:
     """Renders pages.
 
     `base` is the path the application stands under, "" at the root; `archive` says whether
-    the lists of papers are there to be linked to.
+    the lists of papers are there to be linked to, `settings` the same of readers' settings.
     """
 
     def __init__(
-        self, templates: Path, *, base: str, brand: str, overlay: Path | None, archive: bool = False
+        self,
+        templates: Path,
+        *,
+        base: str,
+        brand: str,
+        overlay: Path | None,
+        archive: bool = False,
+        settings: bool = True,
     ) -> None:
         self.base = base
         folders = [templates / "web"] if overlay is None else [overlay / "web", templates / "web"]
@@ -46,7 +53,12 @@ class Pages:
         )
         first, _, last = brand.rpartition(" ")
         self._environment.globals.update(
-            base=base, brand=brand, brand_first=first, brand_last=last, archive=archive
+            base=base,
+            brand=brand,
+            brand_first=first,
+            brand_last=last,
+            archive=archive,
+            has_settings=settings,
         )
         self._environment.globals["zone_options"] = zone_options
         self._environment.filters["figure"] = lambda number: f"{number:,}"

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 from digest.errors import AddressError, Conflict, LinkError, RelayError
 from digest.news import consider
-from digest.preview import Preview, latest, matched, preview
+from digest.preview import Preview, latest, made, matched, preview
 from digest.render import BUDGET, templates_dir
 from digest.selection import Selection
 from digest.web import bare_app
@@ -118,7 +118,11 @@ def create_preview_app(  # noqa: C901 -- a function for each route
 ) -> FastAPI:
     """The preview page of an installation: `readers` at the left, the first one shown at first."""
     pages = Pages(
-        templates_dir(), base="", brand=app.settings.brand, overlay=app.settings.templates
+        templates_dir(),
+        base="",
+        brand=app.settings.brand,
+        overlay=app.settings.templates,
+        settings=False,
     )
     web = bare_app(pages)
     web.mount("/figures", StaticFiles(directory=FIGURES))
@@ -188,11 +192,13 @@ def create_preview_app(  # noqa: C901 -- a function for each route
 
         try:
             reply = send_test(app, seen(looked), posted["to"])
-            said = f"{reply.outcome.value}: {reply.code or ''} {reply.text}".strip()
+            said = (
+                f"{posted['to']}: {reply.outcome.value}, {reply.code or ''} {reply.text}".rstrip()
+            )
         except (AddressError, RelayError) as error:
             said = f"not sent: {error}"
         query = f"{looked.key}&{urlencode({'view': looked.view, 'said': said})}"
-        return RedirectResponse(f"/?{query}", status_code=303)
+        return RedirectResponse(f"/?{query}#send", status_code=303)
 
     web.add_middleware(Guard)
     web.add_middleware(TrustedHostMiddleware, allowed_hosts=list(NAMES))
@@ -259,10 +265,9 @@ def _outcome(app: App, reader: Subscriber, upcoming: Selection) -> str:
     """What the reader gets next, or got last where nothing is to come."""
     if upcoming.picks:
         return f"{matched(upcoming):,} matched, next mail holds {len(upcoming.picks)}"
-    for delivery in app.store.deliveries.history(reader.number, limit=10):
-        if delivery.kind in {"digest", "welcome"}:
-            made = Selection.unpack(delivery.selection)
-            return f"{matched(made):,} matched, {len(made.picks)} in the mail"
+    for delivery in made(app, reader):
+        last = Selection.unpack(delivery.selection)
+        return f"{matched(last):,} matched, {len(last.picks)} in the mail"
     return f"no mail: nothing matched, {upcoming.looked_at:,} looked at"
 
 

@@ -9,6 +9,7 @@
   async function show() {
     const mine = ++newest;
     const address = new URL(form.getAttribute("action"), location.href);
+    address.hash = "";
     for (const [name, value] of new FormData(form)) if (value) address.searchParams.set(name, value);
     if (!address.searchParams.has("q")) address.searchParams.set("q", "");
     const late = setTimeout(() => document.getElementById("mail").classList.add("late"), 400);
@@ -52,6 +53,10 @@
     if (button && button.name) return;
     event.preventDefault();
     clearTimeout(timer);
-    show();
+    show().then(() => {
+      // On a phone the mail stands below the list of readers.
+      const mail = document.getElementById("mail");
+      if (mail.getBoundingClientRect().top > innerHeight / 2) mail.scrollIntoView();
+    });
   });
 })();
