@@ -10,19 +10,23 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-import threading
-from collections import Counter, deque
-from contextlib import contextmanager
+import time
+from collections import Counter
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from digest.backlog import Backlog
 from digest.channels import Outcome, Outgoing, Reply, Stage
+from digest.doorbell import Doorbell
 from digest.errors import (
     Conflict,
+    PaperDigestError,
     RelayError,
     RelayUnreachable,
+    StoreError,
 )
 from digest.pace import Pace
 from digest.pool import Pool, Sent
@@ -75,7 +79,8 @@ class Sending:
     """How an installation sends: its policy for unknowns, and its pace.
 
     `rest` is the first wait, in seconds, after the relay has sent us away; `patience` how long
-    what cannot be written into the log is tried again.
+    what cannot be written into the log is tried again; `glance` is how often, in seconds, the
+    sender looks for what belongs to no issue.
     """
 
     on_unknown: Unknown = Unknown.HOLD
@@ -83,6 +88,7 @@ class Sending:
     domain_rates: dict[str, tuple[Rate, ...]] = field(default_factory=dict)
     rest: float = 0.5
     patience: float = PATIENCE
+    glance: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +139,9 @@ def send_all(
         store.copies.check()
         on_recovered(store.outbox.recover(clock(), sending.on_unknown.state))
         store.outbox.expire(clock())
-        run = _Run(store, channel, builder, clock, sending, workshop=workshop)
+        run = _Run(store, channel, builder, clock, sending, workshop, on_sent)
         try:
-            run.go(on_sent, ending)
+            run.go(ending)
         except RelayError as error:
             store.outbox.note(str(error))
             store.copies.remember()
@@ -149,28 +155,27 @@ def send_all(
 class _Run:
     """One run of the sender: what it leases, what it writes down, and when it stops."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 -- what a run is made of
         self,
         store: Store,
         channel: Channel,
         builder: Builder,
         clock: Callable[[], datetime],
         sending: Sending,
-        *,
         workshop: Workshop | None,
+        on_sent: Callable[[Sent], None],
     ) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.paused: list[int] = []
         self.refused: list[Sent] = []
-        self.held = ""
         self._store = store
         self._channel = channel
         self._clock = clock
         self._sending = sending
+        self._on_sent = on_sent
         self._owner = secrets.token_hex(8)
-        self._lock = threading.Lock()
-        self._told: deque[Sent] = deque()
         self._streaks: dict[int | None, _Streak] = {}
+        self._asked_at = time.monotonic()
         now = clock()
         pace = Pace(
             sending.relay_rates,
@@ -181,17 +186,29 @@ class _Run:
         self._journal = Journal(
             store.database, self._owner, clock, paces=pace.changed, patience=sending.patience
         )
-        self._pool = Pool(
-            channel,
-            self._journal,
+        bell = Doorbell()
+        self._backlog = Backlog(
             builder,
+            workshop,
             clock,
             pace,
-            settle=self._settle,
             release=self._release,
-            workshop=workshop,
+            wake=bell.ring,
+        )
+        self._pool = Pool(
+            channel,
+            self._backlog,
+            self._journal,
+            bell,
+            settle=self._settle,
+            give_back=lambda delivery: self._release([delivery]),
             rest=sending.rest,
         )
+
+    @property
+    def held(self) -> str:
+        """Why something waits although the relay is there."""
+        return self._backlog.held
 
     @property
     def report(self) -> Report:
@@ -199,64 +216,64 @@ class _Run:
         refused = [one for one in self.refused if one.delivery.issue not in self.paused]
         return Report(self.outcomes, tuple(self.paused), self.held, tuple(refused))
 
-    def go(self, on_sent: Callable[[Sent], None], ending: Callable[[], bool]) -> None:
+    def go(self, ending: Callable[[], bool]) -> None:
         """Until nothing is left to send, something stops it, or `ending` says so."""
-        pool = self._pool
-        try:
-            batch = self._lease()
-            if batch:
-                pool.give(batch)
-                pool.start(self._channel.open())
-            while not pool.idle or pool.revive():
-                if ending():
-                    pool.end()
-                elif pool.hungry:
-                    more = self._lease()
-                    if more:
-                        pool.give(more)
-                    else:
-                        pool.dry()
-                self._tell(on_sent)
-                pool.wait(0.05)
-        finally:
-            pool.close()
-            self._journal.close()
-            self._tell(on_sent)
-        if pool.error is not None:
-            raise pool.error
-        self.held = pool.held
+        with closing(self._journal), closing(self._pool):
+            try:
+                self._send(ending)
+            except PaperDigestError as error:
+                self._pool.end(error)
+        left = self._backlog.rest()
+        if not isinstance(self._pool.error, StoreError):  # else the next start frees them
+            self._release(left)
+        if self._pool.error is not None:
+            raise self._pool.error
 
-    def _lease(self) -> list[Delivery]:
-        return self._store.outbox.lease(self._owner, BATCH, self._clock())
+    def _send(self, ending: Callable[[], bool]) -> None:
+        pool, backlog = self._pool, self._backlog
+        backlog.give(self._lease())
+        if backlog:
+            pool.add(self._channel.open())
+        more = True
+        while pool.is_busy:
+            if ending():
+                pool.end()
+            elif not pool.is_stopping:
+                self._let_by()
+                if more and backlog.is_low:
+                    batch = self._lease()
+                    backlog.give(batch)
+                    more = bool(batch)
+            pool.turn(0.05, more_to_come=more)
 
-    def _release(self, deliveries: Sequence[Delivery], not_before: datetime | None) -> None:
+    def _lease(self, *, alone: bool = False) -> list[Delivery]:
+        return self._store.outbox.lease(self._owner, BATCH, self._clock(), alone=alone)
+
+    def _let_by(self) -> None:
+        """Have what belongs to no issue go next: whoever just signed up waits for it."""
+        now = time.monotonic()
+        if now - self._asked_at > self._sending.glance:
+            self._asked_at = now
+            self._backlog.give(self._lease(alone=True), first=True)
+
+    def _release(self, deliveries: Sequence[Delivery], not_before: datetime | None = None) -> None:
         self._store.outbox.release(deliveries, self._owner, not_before)
 
-    def _tell(self, on_sent: Callable[[Sent], None]) -> None:
-        while self._told:
-            on_sent(self._told.popleft())
-
     def _settle(self, sent: Sent) -> None:
-        """Write an attempt down, and stop what cannot go well; called by the pool's threads."""
-        now = self._clock()
-        self._journal.settle(_settled(sent, now, self._sending.on_unknown))
-        self._told.append(sent)
-        with self._lock:
-            self.outcomes[sent.reply.outcome] += 1
-            issue = sent.delivery.issue
-            streak = self._streaks.setdefault(issue, _Streak())
-            if sent.reply.outcome is Outcome.REJECTED and sent.reply.stage is Stage.RCPT:
-                self.refused.append(sent)
-            reason = streak.reason(sent.reply)
-            if not reason or issue in self.paused:
-                return
-            if issue is not None:
-                self.paused.append(issue)
-        if issue is None:
+        """Write an attempt down, and stop what cannot go well."""
+        self._journal.settle(_settled(sent, self._clock(), self._sending.on_unknown))
+        self.outcomes[sent.reply.outcome] += 1
+        issue = sent.delivery.issue
+        if sent.reply.outcome is Outcome.REJECTED and sent.reply.stage is Stage.RCPT:
+            self.refused.append(sent)
+        reason = self._streaks.setdefault(issue, _Streak()).reason(sent.reply)
+        if reason and issue is None:
             self._pool.end(RelayUnreachable(reason))
-            return
-        self._store.outbox.pause(issue, reason)
-        self._pool.forget(issue)
+        elif reason and issue is not None and issue not in self.paused:
+            self.paused.append(issue)
+            self._store.outbox.pause(issue, reason)
+            self._backlog.forget(issue)
+        self._on_sent(sent)
 
 
 class _Streak:

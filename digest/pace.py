@@ -9,7 +9,6 @@ and given back, so that a restart forgets nothing. Instants are seconds since 19
 from __future__ import annotations
 
 import re
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -97,8 +96,8 @@ class _Window:
 class Pace:
     """The rates of an installation, per relay and per domain written to, and what they count.
 
-    Safe to be asked from several threads. `taken` is what `changed` gave before a restart. What
-    was counted within seconds is not written down: with `now`, they begin as if just used up.
+    `taken` is what `changed` gave before a restart. What was counted within seconds is not written
+    down: with `now`, they begin as if just used up.
     """
 
     def __init__(
@@ -112,7 +111,6 @@ class Pace:
         self._domains = dict(domains or {})
         self._windows: dict[str, list[_Window]] = {}
         self._changed: dict[tuple[str, int], int] = {}
-        self._lock = threading.Lock()
         self._since = now
         self._kept: dict[str, dict[int, int]] = {}
         for scope, slot, count in taken:
@@ -126,25 +124,20 @@ class Pace:
         """Seconds until one may go to that relay, and to that address; 0 is now."""
         if not self:
             return 0.0
-        with self._lock:
-            return max((one.wait(now) for one in self._of(relay, to)), default=0.0)
+        return max((one.wait(now) for one in self._of(relay, to)), default=0.0)
 
     def take(self, now: float, *, relay: str = "", to: str = "") -> None:
         """Count one that goes."""
         if not self:
             return
-        with self._lock:
-            for window in self._of(relay, to):
-                slot = window.take(now)
-                if window.rate.seconds > 1:
-                    self._changed[window.name, slot] = window.slots[slot]
+        for window in self._of(relay, to):
+            slot = window.take(now)
+            if window.rate.seconds > 1:
+                self._changed[window.name, slot] = window.slots[slot]
 
     def changed(self) -> list[tuple[str, int, int]]:
         """What was counted since this was last asked: rows of (scope and seconds, slot, taken)."""
-        if not self._changed:
-            return []
-        with self._lock:
-            changed, self._changed = self._changed, {}
+        changed, self._changed = self._changed, {}
         return [(scope, slot, count) for (scope, slot), count in sorted(changed.items())]
 
     def _of(self, relay: str, to: str) -> list[_Window]:

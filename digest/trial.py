@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from digest.channels import Outgoing
+from digest.channels.alone import hang_up, send_alone
 from digest.language import language
 from digest.letters import letter, preview_links
 from digest.mail import message_id, to_bytes
@@ -59,9 +60,9 @@ def send_test(app: App, shown: Preview, to: str) -> Reply:
 
     connection = app.channel.open()
     try:
-        reply = connection.send(outgoing, intent=intend, following=lambda: None)
+        reply = send_alone(connection, outgoing, intend)
     finally:
-        connection.close()
+        hang_up(connection)
     if not logged:  # refused before the text: that is worth a line too
         intend()
     app.store.trials.settle(public_id, reply, app.clock())

@@ -17,7 +17,7 @@ def intend(store: Store, delivery: Delivery, owner: str, now: datetime) -> bool:
     """Commit that the final dot is about to be sent; whether the delivery is still the owner's."""
     journal = Journal(store.database, owner, lambda: now)
     try:
-        return journal.intend(delivery).wait()
+        return journal.intend([(delivery, "")])[0]
     finally:
         journal.close()
 

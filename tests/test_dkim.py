@@ -18,6 +18,7 @@ from recorder import Recorder
 from test_wire import LETTER, TEXTS
 
 from digest.channels import Outgoing
+from digest.channels.alone import hang_up, send_alone
 from digest.dkim import Key, Signer, new_key, read_keys, zone_line
 from digest.errors import SigningError
 from digest.mail import to_bytes
@@ -109,12 +110,9 @@ def test_a_signature_survives_the_way_through_a_relay() -> None:
     message = SIGNER.sign(to_bytes(dotted), LETTER.date)
     with Recorder() as relay:
         connection = Relay(relay.url).open()
-        connection.send(
-            Outgoing("digest@example.org", "ada@example.org", message),
-            intent=lambda: None,
-            following=lambda: None,
-        )
-        connection.close()
+        outgoing = Outgoing("digest@example.org", "ada@example.org", message)
+        send_alone(connection, outgoing, lambda: None)
+        hang_up(connection)
     assert relay.messages == [message]
     assert verified(relay.messages[0])
 

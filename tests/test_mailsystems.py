@@ -20,6 +20,7 @@ from digest.app import App, open_app
 from digest.bounces import Kind, Report
 from digest.bounces.taking import take_mail
 from digest.channels import Outcome, Outgoing
+from digest.channels.alone import hang_up, send_alone
 from digest.dkim import new_key
 from digest.letters import Letters
 from digest.settings import load
@@ -200,9 +201,9 @@ def test_an_address_beyond_ascii_goes_where_it_is_taken(tmp_path: Path, name: st
     with street(name, tmp_path) as way:
         line = Relay(way.relay.url).open()
         to = Outgoing("d@example.org", "josé@example.net", text.encode(), envid="ab")
-        reply = line.send(to, intent=lambda: None, following=lambda: None)
+        reply = send_alone(line, to, lambda: None)
         assert reply.outcome is Outcome.ACCEPTED, reply
-        line.close()
+        hang_up(line)
         came = way.first(1)["josé@example.net"]
     assert "Subject: Größe\r\n".encode() in came
     assert came.endswith("\r\n\r\n.naïve\r\n".encode())

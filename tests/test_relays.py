@@ -14,9 +14,10 @@ from senders import freeze, states, unknowns
 from zygote import Plain
 
 from digest.channels import Outcome, Outgoing, Stage
+from digest.channels.alone import hang_up, send_alone
 from digest.delivery import Sending, Sent, Unknown, send_all
 from digest.errors import RelayRefused, RelayUnreachable
-from digest.smtp.connection import Timing
+from digest.smtp.dialogue import Timing
 from digest.smtp.relay import Login, Relay, Relays
 from digest.store import open_store
 from digest.testing import Clock
@@ -75,9 +76,9 @@ def one(relay: Recorder, outgoing: Outgoing = OUTGOING, **more: Any) -> Any:  # 
     """Send one message over a connection of its own."""
     connection = Relay(relay.url, timing=QUICK, **more).open()
     try:
-        return connection.send(outgoing, intent=lambda: None, following=lambda: None)
+        return send_alone(connection, outgoing, lambda: None)
     finally:
-        connection.close()
+        hang_up(connection)
 
 
 def test_a_line_that_breaks_behind_the_dot_leaves_an_unknown(store: Store, now: datetime) -> None:
@@ -280,12 +281,12 @@ def test_where_every_recipient_was_refused_a_lone_dot_takes_the_answer() -> None
 
     with Recorder(answer=answer) as relay:
         connection = Relay(relay.url).open()
-        refused = connection.send(OUTGOING, intent=pytest.fail, following=lambda: None)
+        refused = send_alone(connection, OUTGOING, pytest.fail)
         assert (refused.outcome, refused.code, refused.enhanced) == (Outcome.REJECTED, 550, "5.1.1")
         assert refused.stage is Stage.RCPT
         relay.answer = lambda *_: None
-        taken = connection.send(OUTGOING, intent=lambda: None, following=lambda: None)
-        connection.close()
+        taken = send_alone(connection, OUTGOING, lambda: None)
+        hang_up(connection)
     assert taken.outcome is Outcome.ACCEPTED
     assert relay.messages[0] == b"", "nothing but the dot"
     assert len(relay.sessions) == 1
@@ -432,13 +433,13 @@ def test_a_relay_that_floods_its_greeting_is_left(flood: bytes) -> None:
 
 def test_what_a_relay_offers_is_used() -> None:
     everything = ("PIPELINING", "SIZE 1000", "8BITMIME", "SMTPUTF8", "DSN")
-    tagged = replace(OUTGOING, envid="abc", to="josé+a=b@example.org", message=b"Hi \xc3\xa9\r\n")
+    tagged = replace(OUTGOING, envid="a+b=c", to="josé+a=b@example.org", message=b"Hi \xc3\xa9\r\n")
     with Recorder(extensions=everything) as relay:
         assert one(relay, tagged).outcome is Outcome.ACCEPTED
         assert one(relay, replace(OUTGOING, envid="abc")).outcome is Outcome.ACCEPTED
         large = one(relay, replace(OUTGOING, message=b"x" * 2000))
     assert [line for line in relay.sessions[0].lines if line.startswith(("MAIL", "RCPT"))] == [
-        "MAIL FROM:<digest@example.org> SIZE=7 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=abc",
+        "MAIL FROM:<digest@example.org> SIZE=7 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+2Bb+3Dc",
         "RCPT TO:<josé+a=b@example.org> NOTIFY=FAILURE",
     ]
     assert "RCPT TO:<ada@example.org> NOTIFY=FAILURE ORCPT=rfc822;ada@example.org" in (

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.channels import Outcome, Outgoing, channel
+from digest.channels.alone import hang_up, send_alone
 from digest.errors import RelayUnreachable
 from digest.mail import Letter, encoded, to_bytes
-from digest.smtp.connection import stuffed
+from digest.smtp.dialogue import stuffed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,10 +145,6 @@ def scripted() -> Iterator[list[Scripted]]:
         server.close()
 
 
-def nothing() -> None:
-    """No message follows."""
-
-
 def attempt(
     servers: list[Scripted], replies: dict[str, bytes | None]
 ) -> tuple[Outcome, int | None, str, list[str]]:
@@ -155,12 +152,12 @@ def attempt(
     servers.append(server)
     connection = channel(f"smtp://127.0.0.1:{server.port}").open()
     intents: list[str] = []
-    reply = connection.send(
+    reply = send_alone(
+        connection,
         OUTGOING,
-        following=nothing,
-        intent=lambda: intents.append("." if "." in server.heard else "before the dot"),
+        lambda: intents.append("." if "." in server.heard else "before the dot"),
     )
-    connection.close()
+    hang_up(connection)
     return reply.outcome, reply.code, reply.enhanced, intents
 
 
@@ -201,7 +198,7 @@ def test_when_the_intent_fails_no_dot_is_sent(scripted: list[Scripted]) -> None:
         raise RuntimeError("the disk is full")
 
     with pytest.raises(RuntimeError, match="the disk is full"):
-        connection.send(OUTGOING, following=nothing, intent=fails)
+        send_alone(connection, OUTGOING, fails)
     assert not connection.usable
     server.close()
     assert "." not in server.heard
@@ -217,10 +214,10 @@ def test_tls_or_failure(scripted: list[Scripted]) -> None:
 def test_a_mail_becomes_a_file_whole_or_not_at_all(tmp_path: Path) -> None:
     connection = channel(f"eml:{tmp_path / 'out'}").open()
     seen: list[list[str]] = []
-    reply = connection.send(
+    reply = send_alone(
+        connection,
         OUTGOING,
-        following=nothing,
-        intent=lambda: seen.append([one.suffix for one in (tmp_path / "out").iterdir()]),
+        lambda: seen.append([one.suffix for one in (tmp_path / "out").iterdir()]),
     )
     assert reply.outcome is Outcome.ACCEPTED
     assert seen == [[".part"]]

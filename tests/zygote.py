@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from digest.channels import Outgoing
 from digest.delivery import Sending, Unknown, send_all
 from digest.errors import PaperDigestError
-from digest.smtp.connection import Timing
+from digest.smtp.dialogue import Timing
 from digest.smtp.relay import Relay, Relays
 from digest.store import Store
 from digest.store.database import Database

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from enum import Enum, StrEnum
+from typing import Protocol, TypeAlias
 
 
 class Outcome(StrEnum):
@@ -57,8 +54,36 @@ class Reply:
     stage: Stage = Stage.DOT
 
 
+class Pause(Enum):
+    """Where a dialogue stands still."""
+
+    LINE = "line"
+    """It is the other side's turn: `move` when the descriptor is ready."""
+    INTENT = "intent"
+    """Everything but the final dot is there: commit the intent, then `finish`."""
+
+
+Progress: TypeAlias = "Reply | Pause"
+"""How far a dialogue came: to what became of the message, or to where it stands still."""
+
+
 class Connection(Protocol):
-    """One open way out, for one message after the other."""
+    """One open way out, for one message after the other; none of its methods waits.
+
+    None raises for what a relay does. After INTENT a message that is not to go is abandoned with
+    `drop`: it is then certainly not delivered. What is said when nobody asked, or instead of an
+    answer, is a Reply too, and then the connection is `closed`.
+    """
+
+    @property
+    def relay(self) -> str:
+        """What the log calls where it leads to."""
+        ...
+
+    @property
+    def taken(self) -> int:
+        """How many messages were given to it, dot and answer included."""
+        ...
 
     @property
     def usable(self) -> bool:
@@ -66,29 +91,51 @@ class Connection(Protocol):
         ...
 
     @property
-    def relay(self) -> str:
-        """What the log calls where it leads to."""
+    def announces(self) -> bool:
+        """Whether `finish` can announce the message that follows behind the dot."""
         ...
 
-    def send(
-        self,
-        outgoing: Outgoing,
-        *,
-        intent: Callable[[], None],
-        following: Callable[[], Outgoing | None],
-    ) -> Reply:
-        """Send one message to one recipient.
-
-        `intent` is called exactly once, after the body was written and before the final dot;
-        it commits durably that the dot is about to be sent. Then `following` may be asked for
-        the message to announce behind the dot; if it gives one, the next `send` must be of that,
-        or the connection be closed. Never raises for what a relay does; an error out of `intent`
-        is raised on, and the message is then certainly not delivered.
-        """
+    @property
+    def closed(self) -> bool:
+        """Whether it is over."""
         ...
 
-    def close(self) -> None:
-        """End it politely where that is possible."""
+    @property
+    def deadline(self) -> float:
+        """The instant of time.monotonic() at which to give it up; inf where it is our turn."""
+        ...
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether it waits until more can be written, and not only until something is read."""
+        ...
+
+    def fileno(self) -> int:
+        """The descriptor to wait for; -1 where there never is anything to wait for."""
+        ...
+
+    def begin(self, outgoing: Outgoing) -> Progress:
+        """Begin one message to one recipient; the one that was announced, if one was."""
+        ...
+
+    def finish(self, following: Outgoing | None) -> Progress:
+        """Give the final dot, whose intent is durable, and announce what follows, if anything."""
+        ...
+
+    def move(self) -> Progress:
+        """Read and write what can be."""
+        ...
+
+    def late(self) -> Progress:
+        """Give it up: its deadline has passed."""
+        ...
+
+    def quit(self) -> None:
+        """Begin to say good-bye, where that is possible; `move` it until it is closed."""
+        ...
+
+    def drop(self) -> None:
+        """End it at once."""
         ...
 
 

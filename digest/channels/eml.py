@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digest.channels import Outcome, Outgoing, Reply, Stage
+from digest.channels import Outcome, Outgoing, Pause, Reply, Stage
 from digest.errors import RelayUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from digest.channels import Progress
 
 
 class Folder:
@@ -35,41 +36,66 @@ class Folder:
 
 
 class _Open:
-    usable = True
+    """The dot of a file is its name: it is written under another, and renamed after the intent."""
+
     relay = "eml"
+    announces = False
+    is_writing = False
+    deadline = inf
 
     def __init__(self, folder: Path) -> None:
+        self.taken = 0
+        self.closed = False
         self._folder = folder
+        self._partial = self._last = folder
 
-    def send(
-        self,
-        outgoing: Outgoing,
-        *,
-        intent: Callable[[], None],
-        following: Callable[[], Outgoing | None],
-    ) -> Reply:
-        """Write the file under another name, commit the intent, give it its name."""
-        del following  # a file announces nothing
+    @property
+    def usable(self) -> bool:
+        return not self.closed
+
+    def fileno(self) -> int:
+        return -1
+
+    def begin(self, outgoing: Outgoing) -> Progress:
+        """Write the file under another name."""
         found = re.search(rb"^Message-ID: <([\w-]{1,40})@", outgoing.message, re.MULTILINE)
         name = re.sub(r"[^\w.@+-]", "_", outgoing.to)[:100]
-        last = self._folder / f"{name}-{found[1].decode() if found else 'mail'}.eml"
-        partial = last.with_suffix(".part")
+        self._last = self._folder / f"{name}-{found[1].decode() if found else 'mail'}.eml"
+        self._partial = self._last.with_suffix(".part")
         try:
-            with partial.open("wb") as file:
+            with self._partial.open("wb") as file:
                 file.write(outgoing.message)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             return _not_written(error)
-        intent()
+        return Pause.INTENT
+
+    def finish(self, following: Outgoing | None) -> Progress:
+        """Give the file its name."""
+        del following  # a file announces nothing
         try:
-            partial.replace(last)
+            self._partial.replace(self._last)
         except OSError as error:
             return _not_written(error)
-        return Reply(Outcome.ACCEPTED, text=str(last), relay="eml")
+        self.taken += 1
+        return Reply(Outcome.ACCEPTED, text=str(self._last), relay="eml")
 
-    def close(self) -> None:
+    def move(self) -> Progress:
+        """Nothing ever waits here."""
+        return Pause.LINE
+
+    def late(self) -> Progress:
+        """Nor is anything late."""
+        return Pause.LINE
+
+    def quit(self) -> None:
         """Nothing is held."""
+        self.closed = True
+
+    def drop(self) -> None:
+        """What was not given its name is no mail."""
+        self.closed = True
 
 
 def _not_written(error: OSError) -> Reply:

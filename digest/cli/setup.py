@@ -156,6 +156,7 @@ def _relay_works(settings: Settings) -> bool:
 def _try_relay(settings: Settings) -> None:
     """Connect, check TLS and log in; raises RelayError with advice when that fails."""
     from digest.channels import channel
+    from digest.channels.alone import hang_up
 
     relay = channel(
         settings.smtp_url,
@@ -165,7 +166,7 @@ def _try_relay(settings: Settings) -> None:
         hostname=settings.hostname,
     )
     try:
-        relay.open().close()
+        hang_up(relay.open())
     except RelayError as error:
         raise type(error)(f"{error}\n{advise(str(error))}") from error
     if settings.writes_files:

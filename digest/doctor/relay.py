@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from digest.advice import advise
 from digest.channels import urls
+from digest.channels.alone import hang_up
 from digest.doctor import Finding, failed, ok, warning
 from digest.errors import MailboxError, RelayError
 from digest.settings import mask_url
@@ -43,7 +44,7 @@ def look_at_relay(app: App) -> list[Finding]:
         try:
             found += _relay(relay, connection)
         finally:
-            connection.close()
+            hang_up(connection)
     return found
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from digest.errors import RelayError, RelayRefused, RelayUnreachable
-from digest.smtp.connection import Extensions, SmtpConnection, Timing
+from digest.smtp.connection import SmtpConnection
+from digest.smtp.dialogue import Dialogue, Extensions, Timing
 from digest.smtp.replies import Replies, tidy
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ TOKEN_KEPT: Final = 300.0
 AWAY: Final = 60.0
 """How long a relay that could not be reached is passed over where there is another."""
 DEFAULT_CONNECTIONS: Final = 4
+_READ: Final = 4096
 _PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _METHODS: Final = ("PLAIN", "LOGIN", "CRAM-MD5")
 _GREETING: Final = 220
@@ -49,20 +51,33 @@ class Login:
 class _Bounded(smtplib.SMTP):
     """smtplib for connecting and logging in, its replies read in bounded memory and time."""
 
-    replies: Replies | None = None
+    replies: Replies
+    _read_from: socket.socket | None = None
 
     def getreply(self) -> tuple[int, bytes]:
         if self.sock is None:
             raise smtplib.SMTPServerDisconnected("the relay closed the connection")
-        if self.replies is None or self.replies.socket is not self.sock:
+        if self._read_from is not self.sock:
             # After STARTTLS too: what was said before it is not believed.
-            self.replies = Replies(self.sock)
+            self._read_from, self.replies = self.sock, Replies()
         try:
-            code, lines = self.replies.read(self.timeout)
+            code, lines = self._read(self.sock)
         except (OSError, ValueError) as error:
             self.close()
             raise smtplib.SMTPServerDisconnected(str(error)) from error
         return code, "\n".join(lines).encode()
+
+    def _read(self, connected: socket.socket) -> tuple[int, list[str]]:
+        """The next reply, complete within the time there is for it, however many bytes come."""
+        deadline = time.monotonic() + CONNECT_SECONDS
+        while (said := self.replies.next()) is None:
+            connected.settimeout(max(0.001, deadline - time.monotonic()))
+            data = connected.recv(_READ)
+            if not data:
+                raise ConnectionError("the relay closed the connection")
+            self.replies.feed(data)
+        connected.settimeout(CONNECT_SECONDS)
+        return said
 
 
 class _BoundedTls(_Bounded, smtplib.SMTP_SSL):
@@ -196,14 +211,19 @@ class Relay:
             return self._token
 
     def _opened(self, smtp: _Bounded) -> SmtpConnection:
-        if smtp.sock is None or smtp.replies is None:
+        if smtp.sock is None:
             raise ConnectionError("the relay closed the connection")
         smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        smtp.replies.time_by_system()
-        extensions = Extensions.of(smtp.esmtp_features)
-        return SmtpConnection(
-            smtp.replies, extensions, self.name, self.timing, self.most_messages, self.learn
+        dialogue = Dialogue(
+            Extensions.of(smtp.esmtp_features),
+            self.name,
+            self.timing,
+            time.monotonic(),
+            self.most_messages,
+            self.learn,
+            smtp.replies,
         )
+        return SmtpConnection(smtp.sock, dialogue)
 
 
 class Relays:

@@ -1,21 +1,19 @@
 """The journal of a sender: what is written twice for every message, many messages to a commit.
 
-One thread writes for all connections. While one group is being made durable the next one gathers,
-so the cost of a commit is shared by whatever is in flight. A sender waits for its intent, not for
-its outcome. Statements go straight to the driver: they run thousands of times a second.
+A sender waits for its intents, and outcomes go with the next of these: so what is not written
+down yet is never more than the connections in flight. Statements go straight to the driver: they
+run thousands of times a second.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from digest.errors import StoreError, StoreUnavailable
 from digest.store.outbox import LEASE
@@ -33,11 +31,9 @@ RENEWED: Final = 30.0
 PATIENCE: Final = 10.0
 """How long outcomes that cannot be written are tried again before the journal is closed."""
 _PAUSE: Final = 0.25
-_WAIT: Final = 0.0003
-_MOST_WAITS: Final = 5
-"""A group waits while others join it: a commit costs as much for one as for ten."""
-# A group is one statement each, its rows in one text of JSON: between two steps of a statement
-# the driver gives the interpreter away, and ten senders wait to take it.
+_LONGEST_UNWRITTEN: Final = 0.02
+"""Seconds that an outcome waits for an intent to be committed with."""
+# A group is one statement each, its rows in one text of JSON: each step into the driver costs.
 _NAMED: Final = {"number": "bigint", "attempt": "integer"}
 _INTENT_FIELDS: Final = {**_NAMED, "relay": "text"}
 _OUTCOME_FIELDS: Final = {
@@ -102,33 +98,8 @@ class Settled:
     state: str = ""
 
 
-class Ticket:
-    """An intent on its way to the disk."""
-
-    __slots__ = ("_done", "_error", "_kept", "delivery", "relay")
-
-    def __init__(self, delivery: Delivery, relay: str) -> None:
-        self.delivery = delivery
-        self.relay = relay
-        self._kept = False
-        self._error: StoreError | None = None
-        self._done = threading.Lock()
-        self._done.acquire()
-
-    def wait(self) -> bool:
-        """Wait until it is durable; False when the delivery is no longer ours to send.
-
-        Raises StoreUnavailable when it could not be written: then no dot may be sent.
-        """
-        self._done.acquire()
-        if self._error is not None:
-            raise self._error
-        return self._kept
-
-    def end(self, *, kept: bool, error: StoreError | None = None) -> None:
-        """Say what came of it; called once, by the journal."""
-        self._kept, self._error = kept, error
-        self._done.release()
+Intent: TypeAlias = "tuple[Delivery, str]"
+"""A delivery whose final dot is about to be sent, and the relay it goes to."""
 
 
 class Journal:
@@ -149,106 +120,74 @@ class Journal:
         patience: float = PATIENCE,
     ) -> None:
         self.error: StoreError | None = None
-        self.company = 1
-        """How many connections are at work: where there are several, one waits for others."""
         self._database = database
         self._owner = owner
         self._clock = clock
         self._paces = paces
         self._patience = patience
-        self._queue: SimpleQueue[Ticket | Settled | None] = SimpleQueue()
         self._unwritten: list[Settled] = []
         self._raw: Any = None
         path = database.path
         self._path = str(path) if path else None
         self._file = _identity(self._path)
-        self._renewed = time.monotonic()
-        self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
-        self._thread.start()
-
-    def intend(self, delivery: Delivery, relay: str = "") -> Ticket:
-        """Begin to write down that a delivery's final dot is about to be sent."""
-        ticket = Ticket(delivery, relay)
-        self._queue.put(ticket)
-        return ticket
+        self._renewed = self._written_at = time.monotonic()
 
     def settle(self, settled: Settled) -> None:
         """Write down what became of an attempt, soon; the attempt is kept as a row of its own.
 
         The same owner and attempt may still settle an `unknown` that a recovery made of it.
         """
-        self._queue.put(settled)
+        self._unwritten.append(settled)
+
+    def intend(self, intents: Sequence[Intent]) -> list[bool]:
+        """Commit that final dots are about to be sent, with the outcomes that wait.
+
+        False for each delivery that is no longer ours to send. Raises StoreUnavailable when it
+        could not be written: then no dot may be sent.
+        """
+        if self.error is not None:  # what failed once is not trusted with another dot
+            raise self.error
+        return self._commit(intents)
+
+    def keep_up(self) -> None:
+        """Commit what has waited for an intent long enough; renew the leases in time."""
+        now = time.monotonic()
+        waited = self._unwritten and now - self._written_at > _LONGEST_UNWRITTEN
+        if self.error is None and (waited or now - self._renewed > RENEWED):
+            self._commit(())
 
     def close(self) -> None:
         """Write what is left; raises StoreUnavailable when that cannot be."""
-        self._queue.put(None)
-        self._thread.join()
+        deadline = time.monotonic() + self._patience
+        while self._unwritten:
+            with suppress(StoreError):
+                self._commit(())
+                break
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(_PAUSE)
+        self._forget()
         if self._unwritten and self.error is not None:
             raise self.error
 
-    def _write(self) -> None:
-        """The thread: one group after the other."""
-        running = True
-        while running:
-            tickets, running = self._gather()
-            self._group(tickets)
-        deadline = time.monotonic() + self._patience
-        while self._unwritten and time.monotonic() < deadline:
-            time.sleep(_PAUSE)
-            self._group([])
-        self._forget()
-
-    def _gather(self) -> tuple[list[Ticket], bool]:
-        """Everything that waits now, or the first thing to come; outcomes go to `_unwritten`."""
-        tickets: list[Ticket] = []
+    def _commit(self, intents: Sequence[Intent]) -> list[bool]:
+        """One transaction."""
+        now = time.monotonic()
+        renew = now - self._renewed > RENEWED
         try:
-            running = self._sort(self._queue.get(timeout=RENEWED), tickets)
-        except Empty:
-            return tickets, True
-        before = -1
-        for _ in range(_MOST_WAITS):
-            while running and not self._queue.empty():
-                running = self._sort(self._queue.get(), tickets)
-            if not running or not before < len(tickets) < self.company:
-                break
-            before = len(tickets)
-            time.sleep(_WAIT)
-        return tickets, running
-
-    def _sort(self, one: Ticket | Settled | None, tickets: list[Ticket]) -> bool:
-        """Put what came where it belongs; False for what says that it was the last."""
-        if isinstance(one, Ticket):
-            tickets.append(one)
-        elif one is not None:
-            self._unwritten.append(one)
-        return one is not None
-
-    def _group(self, tickets: list[Ticket]) -> None:
-        """One transaction; its tickets end durable, or with the error."""
-        renew = time.monotonic() - self._renewed > RENEWED
-        if not (tickets or self._unwritten or renew):
-            return
-        if self.error is not None:  # what failed once is not trusted with another dot
-            for ticket in tickets:
-                ticket.end(kept=False, error=self.error)
-            tickets = []
-        settled = self._unwritten
-        try:
-            kept = self._transaction(tickets, settled, renew=renew)
+            kept = self._transaction(intents, self._unwritten, renew=renew)
         except StoreError as error:
             self.error = error
             self._forget()
-            for ticket in tickets:
-                ticket.end(kept=False, error=error)
-            return
+            raise
         self._unwritten = []
+        self._written_at = now
         if renew:
-            self._renewed = time.monotonic()
-        for ticket, ours in zip(tickets, kept, strict=True):
-            ticket.end(kept=ours)
+            self._renewed = now
+        return kept
 
     def _transaction(
-        self, tickets: Sequence[Ticket], settled: Sequence[Settled], *, renew: bool
+        self, intents: Sequence[Intent], settled: Sequence[Settled], *, renew: bool
     ) -> list[bool]:
         if self._file != _identity(self._path):
             raise StoreUnavailable(
@@ -256,54 +195,53 @@ class Journal:
             )
         try:
             with self._database.writing if self._database.is_sqlite else nullcontext():
-                return self._written(tickets, settled, renew=renew)
+                return self._written(intents, settled, renew=renew)
         except Exception as error:
             raise self._database.ours(error) from error
 
     def _written(
-        self, tickets: Sequence[Ticket], settled: Sequence[Settled], *, renew: bool
+        self, intents: Sequence[Intent], settled: Sequence[Settled], *, renew: bool
     ) -> list[bool]:
         cursor = self._cursor()
         if settled:
             outcomes = json.dumps([self._outcome(one) for one in settled])
             for sql in (_ATTEMPT, _SETTLE):
                 cursor.execute(self._sql(sql, _OUTCOME_FIELDS), (outcomes, self._owner))
-        kept = self._intents(cursor, tickets) if tickets else []
+        kept = self._intended(cursor, intents) if intents else []
         paces = self._paces()
         if paces:
             cursor.executemany(self._sql(_PACE), paces)
         if renew:
-            until = self._instant(self._clock() + LEASE)
-            cursor.execute(self._sql(_RENEW), (until, self._owner))
-        self._commit(cursor)
+            cursor.execute(self._sql(_RENEW), (self._instant(self._clock() + LEASE), self._owner))
+        self._end(cursor)
         return kept
 
-    def _intents(self, cursor: Any, tickets: Sequence[Ticket]) -> list[bool]:  # noqa: ANN401 -- the driver's
+    def _intended(self, cursor: Any, intents: Sequence[Intent]) -> list[bool]:  # noqa: ANN401 -- the driver's
         """Whether each is ours to send; all of them are, but where somebody stopped an issue."""
         rows = [
-            {"number": one.delivery.number, "attempt": one.delivery.attempt, "relay": one.relay}
-            for one in tickets
+            {"number": delivery.number, "attempt": delivery.attempt, "relay": relay}
+            for delivery, relay in intents
         ]
         given = (json.dumps(rows), self._owner)
         cursor.execute(self._sql(_INTEND, _INTENT_FIELDS), given)
-        if cursor.rowcount == len(tickets):
-            return [True] * len(tickets)
+        if cursor.rowcount == len(intents):
+            return [True] * len(intents)
         cursor.execute(self._sql(_INTENDED, _INTENT_FIELDS), given)
         intended = {row[0] for row in cursor.fetchall()}
-        return [one.delivery.number in intended for one in tickets]
+        return [delivery.number in intended for delivery, _ in intents]
 
     def _outcome(self, one: Settled) -> dict[str, Any]:
         return {
             "number": one.delivery.number,
             "attempt": one.delivery.attempt,
             "relay": one.relay,
-            "at": self._moment(one.at),
+            "at": self._instant(one.at),
             "outcome": one.outcome,
             "state": one.state or one.outcome,
             "code": one.code,
             "enhanced": one.enhanced,
             "said": one.text,
-            "again": self._moment(one.not_before),
+            "again": None if one.not_before is None else self._instant(one.not_before),
         }
 
     def _cursor(self) -> Any:  # noqa: ANN401 -- the driver's own
@@ -314,7 +252,7 @@ class Journal:
             cursor.execute("BEGIN IMMEDIATE")
         return cursor
 
-    def _commit(self, cursor: Any) -> None:  # noqa: ANN401 -- the driver's own
+    def _end(self, cursor: Any) -> None:  # noqa: ANN401 -- the driver's own
         if self._database.is_sqlite:
             cursor.execute("COMMIT")
         else:
@@ -337,13 +275,8 @@ class Journal:
         """A statement as this database has it, its rows read out of JSON."""
         return _as_spoken(sql, tuple((fields or {}).items()), sqlite=self._database.is_sqlite)
 
-    def _instant(self, moment: datetime) -> Any:  # noqa: ANN401 -- as the database keeps it
-        return to_micros(moment) if self._database.is_sqlite else moment
-
-    def _moment(self, moment: datetime | None) -> int | str | None:
-        """An instant as it stands in JSON."""
-        if moment is None:
-            return None
+    def _instant(self, moment: datetime) -> int | str:
+        """An instant as the database takes it, from JSON too."""
         return to_micros(moment) if self._database.is_sqlite else moment.isoformat()
 
 

@@ -134,8 +134,10 @@ class Outbox:
         with self._database.write() as connection:
             return connection.execute(update(DELIVERY).where(late).values(**ended)).rowcount
 
-    def lease(self, owner: str, most: int, now: datetime) -> list[Delivery]:
+    def lease(self, owner: str, most: int, now: datetime, *, alone: bool = False) -> list[Delivery]:
         """Take up to `most` deliveries to send; nobody else is given them until the lease ends.
+
+        With `alone` only what belongs to no issue, which goes first in any case.
 
         Status, address and suppression are read again: who is no longer to be written to is
         cancelled with the reason. What has passed its end is expired.
@@ -144,7 +146,7 @@ class Outbox:
         while len(taken) < most:
             # Read first: whoever writes keeps the journal waiting, and every connection with it.
             with self._database.read() as connection:
-                rows = _due(connection, now, most - len(taken))
+                rows = _due(connection, now, most - len(taken), alone=alone)
             late, stopped, fit = _sorted_out(rows, now)
             if not rows:
                 break
@@ -330,7 +332,7 @@ def _end(connection: Connection, late: Sequence[int], now: datetime) -> None:
         )
 
 
-def _due(connection: Connection, now: datetime, most: int) -> list[Row[Any]]:
+def _due(connection: Connection, now: datetime, most: int, *, alone: bool) -> list[Row[Any]]:
     """What is to be sent next, one state after the other so that the index gives the order.
 
     First what belongs to no issue: whoever just signed up waits for it, and digests do not mind.
@@ -350,9 +352,9 @@ def _due(connection: Connection, now: datetime, most: int) -> list[Row[Any]]:
         .where(DELIVERY.c.not_before <= now, _running())
         .order_by(DELIVERY.c.not_before, DELIVERY.c.id)
     )
-    alone = query.where(DELIVERY.c.issue.is_(None))
+    queries = (query.where(DELIVERY.c.issue.is_(None)), *(() if alone else (query,)))
     rows: dict[int, Row[Any]] = {}
-    for some, state in product((alone, query), TO_SEND):
+    for some, state in product(queries, TO_SEND):
         if len(rows) < most:
             found = connection.execute(some.where(DELIVERY.c.state == state).limit(most)).all()
             rows |= {row[_NUMBER]: row for row in found}
