@@ -7,9 +7,11 @@ it; it also says where the words stand, so that a mail can name and mark them.
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import islice
+from itertools import chain, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from digest.papers import PaperId
@@ -29,7 +31,7 @@ from subscribers.tree import (
     adjacent,
     runs,
 )
-from subscribers.words import Token, fold, parts, plain, scanner, words
+from subscribers.words import Token, fold, parts_of, plain, scanner, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,18 +61,15 @@ class Found:
     floors: tuple[str, ...] = ()
 
 
+_word_of: Final = itemgetter(0)
+
+
 class Text:
     """The words of a text in order, and where each folded word stands."""
 
     def __init__(self, text: str) -> None:
-        # Few of its words are ever asked for, so a token is put together when one is.
-        self._words: list[Token] = []
-        self._starts: list[int] = []
-        for found in scanner(text).finditer(text):
-            start = found.start()
-            for part in parts(found[0]):
-                self._words.append(part)
-                self._starts.append(start)
+        self._text = text
+        self._words = tuple(chain.from_iterable(parts_of(scanner(text).findall(text))))
 
     def __len__(self) -> int:
         return len(self._words)
@@ -83,18 +82,32 @@ class Text:
     def __iter__(self) -> Iterator[Token]:
         return (self[at] for at in range(len(self)))
 
+    @cached_property
+    def _starts(self) -> array[int]:
+        """Where each word's piece begins; few texts are ever asked."""
+        scan = scanner(self._text)
+        starts = [piece.start() for piece in scan.finditer(self._text)]
+        each = zip(starts, parts_of(scan.findall(self._text)), strict=True)
+        return array("l", [start for start, words in each for _ in words])
+
     def places(self, pattern: Pattern) -> Sequence[int]:
         """Where the words stand that are what one word of a term asks for."""
-        if pattern.form is Form.FOLDED:
-            return self._places.get(pattern.value, ())
-        return [at for at, token in enumerate(self._words) if fits(pattern, token)]
+        if pattern.form is not Form.FOLDED:
+            return [at for at, token in enumerate(self._words) if fits(pattern, token)]
+        if pattern.value not in self._different:
+            return ()
+        return [at for at, word in enumerate(self._folded) if word == pattern.value]
+
+    # Not a list of places for each word: nobody asks for most of them, and a collector of
+    # garbage would look at all of them again and again.
 
     @cached_property
-    def _places(self) -> dict[str, list[int]]:
-        places: dict[str, list[int]] = {}
-        for at, token in enumerate(self._words):
-            places.setdefault(token.word, []).append(at)
-        return places
+    def _folded(self) -> tuple[str, ...]:
+        return tuple(map(_word_of, self._words))
+
+    @cached_property
+    def _different(self) -> frozenset[str]:
+        return frozenset(self._folded)
 
 
 class Reading:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import socketserver
 import threading
@@ -35,9 +36,40 @@ class Answer:
         return self.body.decode("utf-8")
 
 
+class Asking(ABC):
+    """Whoever asks an application."""
+
+    @abstractmethod
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request; the whole answer to it."""
+
+    def get(self, path: str) -> Answer:
+        return self.ask("GET", path)
+
+    def post(self, path: str, *, client: str = "", **fields: str) -> Answer:
+        """Send a form; with a `client`, as if a proxy on this machine had passed it on."""
+        named = {name.replace("__", "-"): value for name, value in fields.items()}
+        kind = "application/x-www-form-urlencoded"
+        return self._send(path, urlencode(named).encode(), kind, client)
+
+    def post_json(self, path: str, *, client: str = "", **fields: str) -> Answer:
+        """The same with a JSON object, as programs do."""
+        return self._send(path, json.dumps(fields).encode(), "application/json", client)
+
+    def _send(self, path: str, body: bytes, kind: str, client: str) -> Answer:
+        headers = {"content-type": kind} | ({"x-forwarded-for": client} if client else {})
+        return self.ask("POST", path, body, headers)
+
+
 @dataclass(frozen=True, slots=True)
-class Site:
-    """A served application."""
+class Site(Asking):
+    """A served application; each request goes over a connection of its own."""
 
     port: int
 
@@ -52,25 +84,36 @@ class Site:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
+        with self.line() as line:
+            return line.ask(method, path, body, headers)
+
+    @contextmanager
+    def line(self) -> Iterator[Line]:
+        """One connection for many requests."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request(method, path, body, dict(headers or {}))
-            response = connection.getresponse()
-            names = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, names, response.read())
+            yield Line(connection)
         finally:
             connection.close()
 
-    def get(self, path: str) -> Answer:
-        return self.ask("GET", path)
 
-    def post(self, path: str, *, client: str = "", **fields: str) -> Answer:
-        """Send a form; with a `client`, as if a proxy on this machine had passed it on."""
-        headers = {"content-type": "application/x-www-form-urlencoded"}
-        if client:
-            headers["x-forwarded-for"] = client
-        named = {name.replace("__", "-"): value for name, value in fields.items()}
-        return self.ask("POST", path, urlencode(named).encode(), headers)
+@dataclass(frozen=True, slots=True)
+class Line(Asking):
+    """One connection to an application."""
+
+    connection: http.client.HTTPConnection
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        self.connection.request(method, path, body, dict(headers or {}))
+        response = self.connection.getresponse()
+        names = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, names, response.read())
 
 
 class Listening(ABC):

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import re
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from email import policy
 from email.parser import BytesParser
@@ -25,6 +26,7 @@ from digest.run import deliver, issue
 from digest.selection import Selection
 from digest.store import open_store
 from digest.web import create_app
+from digest.web.months import NAME
 from subscribers.feedback import Feedback, Verdict
 from subscribers.links import Purpose
 from subscribers.profile import Profile
@@ -179,7 +181,9 @@ class TestWhatWasLearned:
         page = house.site.get(house.path).text
         assert "Nothing yet: 1 saved, and from 5 on" in page
 
-    def test_it_is_shown_switched_off_and_on_again(self, house: House) -> None:
+    @pytest.fixture
+    def saved(self, house: House) -> None:
+        """Eight papers of one kind, saved by the reader, among many others."""
         listed = (Listing("arxiv", "arXiv", date(2026, 11, 20)),)
         titles = [f"Sparse routing of tokens {n}" for n in range(8)]
         titles += [f"Larvae under pressure {n}" for n in range(30)]
@@ -192,6 +196,30 @@ class TestWhatWasLearned:
             if "Sparse" in paper.title:
                 said = Feedback(house.number, paper.number, Verdict.SAVE, NOW)
                 house.app.store.feedback.give(said)
+
+    @pytest.mark.usefixtures("saved")
+    def test_it_is_told_while_the_papers_for_the_live_answer_are_still_being_read(
+        self, house: House
+    ) -> None:
+        may_read = threading.Event()
+
+        def clock() -> datetime:
+            """Whoever reads the papers asks the time first, and is held up there."""
+            if threading.current_thread().name == NAME:
+                may_read.wait(60)
+            return NOW
+
+        web = create_app(replace(house.app, clock=clock))
+        reading = web.state.months.begin()
+        with serving(web) as site:
+            page = site.get(house.path).text
+            may_read.set()
+            reading.join()
+            assert "From 9 saved papers" in page
+            assert re.search(r"Counts for more<small>[^<]*routing", page)
+
+    @pytest.mark.usefixtures("saved")
+    def test_it_is_shown_switched_off_and_on_again(self, house: House) -> None:
         page = house.site.get(house.path).text
         assert "From 9 saved papers" in page
         assert re.search(r"Counts for more<small>[^<]*routing", page)

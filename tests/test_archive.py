@@ -14,7 +14,7 @@ from keyword_texts import shelves, texts_with_exclusions
 
 from digest.papers import Author, Listing, ListingKind, Paper, PaperId, Signals
 from digest.store import open_store
-from digest.store.archive import END
+from digest.store.archive import END, Archive
 from digest.store.catalogue import CATALOGUE
 from digest.store.papers import PAPER, enter_missing
 from subscribers.query import check, matches, parse
@@ -201,11 +201,29 @@ class TestCandidates:
             enter_missing(connection)
         assert found(store, "paper") == several[::-1]
 
-    def test_a_floor_is_looked_up_with_the_words(self, store: Store) -> None:
-        _, liked = numbers(store, paper(1), paper(2, signals=Signals(upvotes=21)))
-        for text in ("upvotes>20", "paper upvotes>20"):
-            placed = store.archive.candidates(parse(text), before=END, most=9)
+    @pytest.mark.parametrize("few", [0, 1_000])
+    def test_a_floor_is_looked_up_with_the_words(self, store: Store, few: int) -> None:
+        archive = Archive(store.database, few)  # begin with the words, or with the floor
+        _, liked, *_ = numbers(
+            store,
+            paper(1),
+            paper(2, signals=Signals(upvotes=21), title="Paper on unlearning"),
+            paper(3, signals=Signals(upvotes=20, comments=30)),
+            paper(4, signals=Signals(comments=3), title="Unlearning"),
+        )
+        for text in ("upvotes>20", "paper upvotes>20", "paper upvotes>20 unlear*"):
+            placed = archive.candidates(parse(text), before=END, most=9)
             assert [number for _, number in placed] == [liked]
+        assert not archive.candidates(parse("unlearn upvotes>0"), before=END, most=9)
+
+    def test_the_newest_that_have_a_word(self, store: Store) -> None:
+        one, _, three = numbers(store, paper(1), paper(2, title="Unlearning"), paper(3))
+        assert store.archive.having(["paper", "nowhere"], most=9) == {
+            "paper": [three, one],
+            "nowhere": [],
+        }
+        assert store.archive.having(["paper"], most=1) == {"paper": [three]}
+        assert store.archive.having([], most=1) == {}
 
 
 @pytest.fixture(scope="module")
@@ -226,9 +244,11 @@ def test_every_paper_that_a_text_means_is_a_candidate(
     query = check(text)[0]
     stored = shared.papers.between(date.min, date.max)
     meant = [one for one in stored if matches(query, one)]
-    placed = shared.archive.candidates(query, before=END, most=1000)
-    assert {one.number for one in meant} <= {number for _, number in placed}
-    assert [place for place, _ in placed] == sorted({place for place, _ in placed}, reverse=True)
+    for archive in (shared.archive, Archive(shared.database, few=0)):
+        placed = archive.candidates(query, before=END, most=1000)
+        assert {one.number for one in meant} <= {number for _, number in placed}
+        places = [place for place, _ in placed]
+        assert places == sorted(set(places), reverse=True)
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

@@ -17,9 +17,9 @@ from digest.sources import Window
 from digest.sources.huggingface import HuggingFace
 from digest.sources.timetable import plan
 from digest.store import open_store
+from digest.store.columns import to_micros
 from digest.store.database import Database
 from digest.store.packing import pack
-from digest.store.tables import to_micros
 
 DAY = date(2026, 11, 20)
 NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)

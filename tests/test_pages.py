@@ -187,6 +187,27 @@ class TestThePreview:
         assert "Mixtures of Experts" in (mail.locator("h3").first.text_content() or "")
         assert page.locator(".readers [aria-current]").count() == 0
 
+    def test_a_desktop_and_a_phone_stand_side_by_side(self, house: House, browser: Browser) -> None:
+        with opened(browser, 1100) as page:
+            page.goto(f"{house.preview.url}/?q=agents&view=both")
+            desktop, phone = (page.locator(f"iframe.{name}") for name in ("desktop", "phone"))
+            left, right = desktop.bounding_box(), phone.bounding_box()
+            assert left
+            assert right
+            assert left["y"] == right["y"]
+            assert left["width"] > 480, "or the mail would be the phone's"
+            for frame in ("desktop", "phone"):
+                heading = page.frame_locator(f"iframe.{frame}").locator("h1")
+                heading.wait_for()
+                assert "for you" in heading.inner_text()
+
+    def test_what_the_fields_are_for_stands_above_them(self, house: House, still: Page) -> None:
+        still.goto(house.preview.url)
+        for label in ("Your keywords", "Layout", "Day of the digest"):
+            box = still.locator("label", has_text=label).bounding_box()
+            assert box
+            assert box["width"] > 40
+
     def test_every_view_without_script(self, house: House, still: Page) -> None:
         still.goto(house.preview.url)
         for view in ("Phone", "Dark"):

@@ -20,10 +20,11 @@ import digest.store.migrate as migrations
 from digest.errors import Conflict, NotFound, StoreNewer, StoreUnavailable
 from digest.papers import Author, Listing, ListingKind, Paper, PaperId, Signals
 from digest.store import Store, open_store
+from digest.store.columns import from_micros, to_micros
 from digest.store.deliveries import Delivery, Excluded, Prepared
 from digest.store.outbox import Recovered
 from digest.store.packing import pack, unpack
-from digest.store.tables import from_micros, metadata, to_micros
+from digest.store.tables import metadata
 from subscribers.profile import Layout, Order, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber
 

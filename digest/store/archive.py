@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -11,14 +9,18 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Date, bindparam, func, or_, select, text
+from sqlalchemy import Connection, Date, bindparam, func, select, text
 
 from digest.papers import Paper, PaperId, Signals
 from digest.store.catalogue import FACET, LISTED, NOTHING, Asked, asked_by, some, word
 from digest.store.papers import ALIAS, LISTING, PAPER, RECORD, SIGNAL
+from digest.store.shelves import FACETS, Shelves, names, put_together
 from subscribers.tree import And, Floor
 
+__all__ = ["END", "FACETS", "Archive", "Around"]
+
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date, datetime
 
@@ -27,10 +29,13 @@ if TYPE_CHECKING:
     from digest.store.database import Database
     from subscribers.tree import Node, Query
 
-FACETS: Final = ("category", "organization", "source")
 END: Final = (1 << 63) - 1
 """A place behind every paper's: where a search begins."""
 _NUMBER: Final = (1 << 40) - 1
+_COUNTED: Final = "(upvotes > 0 OR comments > 0 OR stars > 0)"
+"""As the index of counts has it, which is used for what implies it."""
+_NAMELESS: Final = PaperId("number", "0")
+FEW: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +61,31 @@ _AROUND: Final = select(
     select(func.min(FACET.c.day)).where(_LISTED, FACET.c.day > _LAST).scalar_subquery(),
     select(func.max(FACET.c.day)).where(_LISTED).scalar_subquery(),
 )
-# Grouped as the index is ordered, so that nothing has to be sorted.
-_FACETS: Final = (
-    select(FACET.c.kind, FACET.c.name, func.count())
-    .where(FACET.c.day.between(_FIRST, _LAST), FACET.c.kind != LISTED)
-    .group_by(FACET.c.day, FACET.c.kind, FACET.c.name)
-)
 
 
 class Archive:
-    """The papers of an installation, for reading only."""
+    """The papers of an installation, for reading only.
 
-    def __init__(self, database: Database) -> None:
+    Where fewer than `few` papers pass a floor, they are read for their words; else what has the
+    words is read for its counts.
+    """
+
+    def __init__(self, database: Database, few: int = FEW) -> None:
         self._database = database
+        self._most_read = few
+        self._shelves = Shelves(database)
         # SQLite would look into the papers themselves: many times as many pages.
         self._votes = "paper INDEXED BY ix_paper_votes" if database.is_sqlite else "paper"
+        # Where words are looked up, how a place is called there, and how a word is asked for.
+        self._words, self._place, self._match = (
+            ("search", "search.rowid", "search MATCH :asked{}")
+            if database.is_sqlite
+            else (
+                "catalogue",
+                "place",
+                "array_to_tsvector(string_to_array(words, ' ')) @@ CAST(:asked{} AS tsquery)",
+            )
+        )
 
     def revision(self) -> str:
         """Changes whenever a paper, a listing or a count does, and only then."""
@@ -94,44 +109,20 @@ class Archive:
         self, first: date, last: date, filters: Mapping[str, str], *, most: int | None = None
     ) -> array[int]:
         """Papers listed in a span of days under all of these facets, most upvoted first."""
-        named = [(LISTED, ""), *((kind, name) for kind, name in filters.items() if name)]
-        values: dict[str, Any] = {"first": first, "last": last, "most": most}
-        under = []
-        # Whatever stands under a facet is listed.
-        for place, (kind, name) in enumerate(named[1:] or named):
-            under.append(
-                f"id IN (SELECT paper FROM facet WHERE kind = :kind{place}"  # noqa: S608 -- a number
-                f" AND name = :name{place} AND day BETWEEN :first AND :last)"
-            )
-            values |= {f"kind{place}": kind, f"name{place}": name}
-        asked = _statement(
-            f"SELECT id FROM {self._votes} WHERE {' AND '.join(under)}"  # noqa: S608 -- see above
-            " ORDER BY COALESCE(upvotes, -1) DESC, COALESCE(comments, -1) DESC, id DESC"
-            f"{'' if most is None else ' LIMIT :most'}"
-        ).bindparams(_FIRST, _LAST)
-        with self._database.read() as connection:
-            return array("q", connection.execute(asked, values).scalars().all())
+        return put_together(self._shelves.between(first, last), filters, most=most)
 
     def facets(self, first: date, last: date) -> dict[str, list[tuple[str, int]]]:
         """Per facet, the names papers of those days stand under and how often, most often first.
 
         On one day that is how many papers; over several, one may stand there more than once.
         """
-        counts: dict[str, Counter[str]] = {kind: Counter() for kind in FACETS}
-        with self._database.read() as connection:
-            days = {"first": first, "last": last}
-            for kind, name, papers in connection.execute(_FACETS, days).all():
-                counts[kind][name] += papers
-        return {
-            kind: sorted(found.items(), key=lambda one: (-one[1], one[0]))
-            for kind, found in counts.items()
-        }
+        return names(self._shelves.between(first, last))
 
     def noticed(self, since: datetime, filters: Mapping[str, str]) -> list[Paper]:
-        """Papers first seen since then that somebody counted for: numbers, counts, and no text."""
+        """Papers first seen since then that somebody counted for: numbers and counts alone."""
         counts = (PAPER.c.upvotes, PAPER.c.comments, PAPER.c.stars)
-        asked = select(PAPER.c.id, PAPER.c.name, PAPER.c.first_seen_at, *counts).where(
-            PAPER.c.first_seen_at > since, or_(*(count > 0 for count in counts))
+        asked = select(PAPER.c.id, PAPER.c.first_seen_at, *counts).where(
+            PAPER.c.first_seen_at > since, text(_COUNTED)
         )
         # A list may be dated two days before it was first seen, over a weekend.
         recent = FACET.c.day >= since.date() - timedelta(days=2)
@@ -144,13 +135,13 @@ class Archive:
         with self._database.read() as connection:
             return [
                 Paper(
-                    PaperId.parse(row.name),
+                    _NAMELESS,
                     "",
-                    number=row.id,
-                    first_seen_at=row.first_seen_at,
-                    signals=Signals(row.upvotes, row.comments, row.stars),
+                    number=number,
+                    first_seen_at=seen,
+                    signals=Signals(*counted),
                 )
-                for row in connection.execute(asked)
+                for number, seen, *counted in connection.execute(asked).all()
             ]
 
     def number_of(self, name: str) -> int | None:
@@ -169,6 +160,10 @@ class Archive:
                 for row in connection.execute(asked)
             )
 
+    def _written(self, asked: Asked) -> str:
+        """What is asked for, as the index of words reads it."""
+        return asked.fts5() if self._database.is_sqlite else asked.tsquery()
+
     def candidates(self, query: Query, *, before: int, most: int) -> list[tuple[int, int]]:
         """(place, paper) of what a query may mean, newest first, from places below `before`.
 
@@ -184,13 +179,28 @@ class Archive:
 
     def having(self, words: Iterable[str], *, most: int) -> dict[str, list[int]]:
         """Per word of the catalogue, the newest papers that have it, at most so many."""
+        asked = list(words)
+        if not asked:
+            return {}
+        gather = "group_concat({})" if self._database.is_sqlite else "string_agg({}, ',')"
+        paper = f"CAST(place & {_NUMBER} AS text)"
+        # One row a word, and one statement: rows are dearer to fetch than numbers to read.
+        newest = (
+            f"SELECT {at}, {gather.format(paper)} FROM (SELECT {self._place} AS place"  # noqa: S608 -- no value
+            f" FROM {self._words} WHERE {self._match.format(at)}"
+            f" ORDER BY {self._place} DESC LIMIT :most) AS newest"
+            for at in range(len(asked))
+        )
+        values: dict[str, Any] = {
+            f"asked{at}": self._written(word(text)) for at, text in enumerate(asked)
+        }
         with self._database.read() as connection:
-            return {
-                text: [
-                    place & _NUMBER for place in self._placed(connection, word(text), (), END, most)
-                ]
-                for text in words
-            }
+            rows = connection.execute(
+                _statement(" UNION ALL ".join(newest)), values | {"most": most}
+            ).all()
+        return {
+            asked[at]: [int(n) for n in papers.split(",")] if papers else [] for at, papers in rows
+        }
 
     def _placed(
         self,
@@ -201,32 +211,67 @@ class Archive:
         most: int,
     ) -> Sequence[int]:
         """Places below `before`, greatest first, of what has these words and passes the floors."""
-        values: dict[str, Any] = {"before": before, "most": most}
-        place, table, where = "place", "catalogue", ["place < :before"]
         if asked == NOTHING:
             return []
-        if asked is not None:
-            if self._database.is_sqlite:
-                place, table = "search.rowid", "search"
-                where = ["search MATCH :asked", "search.rowid < :before"]
-                values["asked"] = asked.fts5()
-            else:
-                where.append(
-                    "array_to_tsvector(string_to_array(words, ' ')) @@ CAST(:asked AS tsquery)"
-                )
-                values["asked"] = asked.tsquery()
-        for position, floor in enumerate(floors):
-            column = PAPER.c[floor.signal].name  # one of three columns, never what was typed
-            where.append(
-                f"EXISTS (SELECT 1 FROM {self._votes} WHERE paper.id = ({place} & {_NUMBER})"  # noqa: S608
-                f" AND paper.{column} > :floor{position})"
-            )
-            values[f"floor{position}"] = floor.above
-        statement = _statement(
-            f"SELECT {place} FROM {table} WHERE {' AND '.join(where)}"  # noqa: S608 -- see above
-            f" ORDER BY {place} DESC LIMIT :most"
+        # A column is one of three, never what was typed.
+        passed = " AND ".join(
+            f"paper.{PAPER.c[floor.signal].name} > :floor{at}" for at, floor in enumerate(floors)
         )
-        return connection.execute(statement, values).scalars().all()
+        values: dict[str, Any] = {f"floor{at}": one.above for at, one in enumerate(floors)}
+        if floors and self._are_few(connection, passed, values):
+            statement = self._read_for_words(asked, passed, values)
+        else:
+            place, table = "place", "catalogue"
+            where = []
+            if asked is not None:
+                place, table = self._place, self._words
+                where.append(self._match.format(0))
+                values["asked0"] = self._written(asked)
+            where.append(f"{place} < :before")
+            if floors:
+                where.append(
+                    f"EXISTS (SELECT 1 FROM {self._votes}"  # noqa: S608 -- see above
+                    f" WHERE paper.id = ({place} & {_NUMBER}) AND {passed})"
+                )
+            statement = (
+                f"SELECT {place} FROM {table} WHERE {' AND '.join(where)}"  # noqa: S608
+                f" ORDER BY {place} DESC LIMIT :most"
+            )
+        values |= {"before": before, "most": most}
+        return connection.execute(_statement(statement), values).scalars().all()
+
+    def _are_few(self, connection: Connection, passed: str, values: Mapping[str, Any]) -> bool:
+        """Whether so few papers pass the floors that it is quickest to begin with them."""
+        counted = _statement(
+            f"SELECT count(*) FROM (SELECT 1 FROM paper WHERE {_COUNTED} AND {passed}"  # noqa: S608
+            " LIMIT :few) AS passed"
+        )
+        return (
+            int(connection.execute(counted, {**values, "few": self._most_read}).scalar_one())
+            < self._most_read
+        )
+
+    def _read_for_words(self, asked: Asked | None, passed: str, values: dict[str, Any]) -> str:
+        """The statement that looks the words up in what the catalogue says of few papers."""
+        where = [_COUNTED, passed, "catalogue.place < :before"]
+        if asked is not None:
+            contains = "instr" if self._database.is_sqlite else "strpos"
+            where.append(_in_words(asked, contains, values))
+        return (
+            "SELECT catalogue.place FROM paper CROSS JOIN catalogue"  # noqa: S608
+            f" WHERE catalogue.paper = paper.id AND {' AND '.join(where)}"
+            " ORDER BY catalogue.place DESC LIMIT :most"
+        )
+
+
+def _in_words(asked: Asked, contains: str, values: dict[str, Any]) -> str:
+    """The condition that a paper's words, as they stand in the catalogue, are what is asked for."""
+    if asked.parts:
+        glue = " AND " if asked.kind == "all" else " OR "
+        return f"({glue.join(_in_words(part, contains, values) for part in asked.parts)})"
+    name = f"word{len(values)}"
+    values[name] = f" {asked.text}{' ' if asked.kind == 'word' else ''}"
+    return f"{contains}(' ' || catalogue.words || ' ', :{name}) > 0"
 
 
 @lru_cache(maxsize=64)

@@ -49,8 +49,11 @@ def place_of(day: date | None, number: int) -> int:
     return ((day.toordinal() if day else 0) << _NUMBER_BITS) | number
 
 
-def catalogue(connection: Connection, papers: Iterable[Paper]) -> None:
-    """Enter stored papers, or what changed of them; they come with number and listings."""
+def catalogue(connection: Connection, papers: Iterable[Paper]) -> set[date]:
+    """Enter stored papers, or what changed of them; they come with number and listings.
+
+    The days on which a paper now stands under something else than before.
+    """
     entered = {paper.number: paper for paper in papers}
     held, facets = _held(connection, sorted(entered))
     rows, gone, fresh, dropped = [], [], [], []
@@ -74,6 +77,7 @@ def catalogue(connection: Connection, papers: Iterable[Paper]) -> None:
         keys = ("kind", "name", "day", "paper")
         values: list[dict[str, Any]] = [dict(zip(keys, one, strict=True)) for one in sorted(fresh)]
         connection.execute(insert(FACET), values)
+    return {day for _, _, day, _ in (*fresh, *dropped)}
 
 
 def leave(connection: Connection, number: int) -> None:

@@ -16,8 +16,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from digest.errors import StoreError, StoreUnavailable
+from digest.store.columns import to_micros
 from digest.store.outbox import LEASE
-from digest.store.tables import to_micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

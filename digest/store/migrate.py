@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from digest.store.database import Database
 
-HEAD: Final = "0013"
+HEAD: Final = "0014"
 """The newest revision; a test keeps it equal to what the migrations say."""
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Column, ForeignKey, Table, Text, func, insert, select
 
-from digest.store.tables import DeliveryRow, Key, metadata
+from digest.store.columns import Key
+from digest.store.tables import DeliveryRow, metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row

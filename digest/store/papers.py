@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, func, select
@@ -25,10 +26,11 @@ from digest.store.incoming import (
 )
 from digest.store.merging import Merging
 from digest.store.packing import stored
+from digest.store.shelves import shelve, shelve_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -166,11 +168,13 @@ class Papers:
 
 
 def enter_missing(connection: Connection) -> None:
-    """Enter every paper into the catalogue that is not there: all of them when it is new."""
+    """Enter every paper into the catalogue that is not there, and pack every day that is not."""
     unknown = PAPER.c.id.not_in(select(CATALOGUE.c.paper)) & PAPER.c.merged_into.is_(None)
-    last = 0
+    last, days = 0, set[date]()
     while rows := connection.execute(
         select(PAPER).where(unknown, PAPER.c.id > last).order_by(PAPER.c.id).limit(CHUNK)
     ).all():
-        catalogue(connection, stored(connection, rows))
+        days |= catalogue(connection, stored(connection, rows))
         last = rows[-1].id
+    shelve(connection, days)
+    shelve_missing(connection)

@@ -8,28 +8,24 @@ databases migrate alike. The design's page says why each table is there.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime  # noqa: TC003 -- a table is read with its types
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    CheckConstraint,
     Column,
     Date,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 from sqlmodel import Field, SQLModel
 
-Key: Final = BigInteger().with_variant(Integer, "sqlite")
+from digest.store.columns import Instant, Key, counted, key, one_of, refers
 
 STATES: Final = (
     "ready",
@@ -47,62 +43,6 @@ NOT_SENT: Final = ("expired", "cancelled", "dropped", "rejected")
 """States of a delivery whose papers are offered to the reader again."""
 
 
-class Instant(TypeDecorator[datetime]):
-    """An aware UTC instant; SQLite keeps it as microseconds since 1970, which sort and compare."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:  # noqa: ANN401 -- SQLAlchemy's own type
-        """Integers on SQLite, timestamptz elsewhere."""
-        return dialect.type_descriptor(
-            BigInteger() if dialect.name == "sqlite" else DateTime(timezone=True)
-        )
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401
-        """Refuse a naive instant: nobody knows which hour it means."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no zone")
-        return to_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401
-        """Always aware, always UTC."""
-        if value is None:
-            return None
-        return from_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def to_micros(moment: datetime) -> int:
-    """Microseconds since 1970 (UTC), exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def from_micros(value: int) -> datetime:
-    """The instant that many microseconds after 1970."""
-    return _EPOCH + timedelta(microseconds=value)
-
-
-def _key() -> Any:  # noqa: ANN401 -- what a field declaration is
-    return Field(default=None, sa_column=Column(Key, primary_key=True, autoincrement=True))
-
-
-def _refers(to: str, *, nullable: bool = False, index: bool = False) -> Any:  # noqa: ANN401
-    return Field(
-        sa_column=Column(Key, ForeignKey(to, ondelete="CASCADE"), nullable=nullable, index=index)
-    )
-
-
-def _one_of(name: str, values: tuple[str, ...]) -> CheckConstraint:
-    return CheckConstraint(
-        f"{name} IN ({', '.join(repr(value) for value in values)})", f"ck_{name}"
-    )
-
-
 class PaperRow(SQLModel, table=True):
     """One work: the merged view of its source records.
 
@@ -113,10 +53,14 @@ class PaperRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "paper"
     __table_args__ = (
         Index("ix_paper_votes", "id", "upvotes", "comments", "stars"),
+        Index("ix_paper_counted", "upvotes", "comments", "stars", "id", **counted()),
+        Index(
+            "ix_paper_noticed", "first_seen_at", "id", "upvotes", "comments", "stars", **counted()
+        ),
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = _key()
+    id: int | None = key()
     name: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     first_seen_at: datetime = Field(sa_column=Column(Instant, nullable=False, index=True))
     announced_on: date | None = Field(sa_column=Column(Date, index=True))
@@ -138,9 +82,9 @@ class MergeRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "merge"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: int | None = _key()
-    kept: int = _refers("paper.id", index=True)
-    lost: int = _refers("paper.id", index=True)
+    id: int | None = key()
+    kept: int = refers("paper.id", index=True)
+    lost: int = refers("paper.id", index=True)
     evidence: str = Field(sa_column=Column(Text, nullable=False))
     merged_at: datetime = Field(sa_column=Column(Instant, nullable=False))
     parted_at: datetime | None = Field(sa_column=Column(Instant))
@@ -158,7 +102,7 @@ class AliasRow(SQLModel, table=True):
             Key, ForeignKey("record.id", ondelete="CASCADE"), primary_key=True, index=True
         )
     )
-    paper: int = _refers("paper.id", index=True)
+    paper: int = refers("paper.id", index=True)
 
 
 class RecordRow(SQLModel, table=True):
@@ -174,8 +118,8 @@ class RecordRow(SQLModel, table=True):
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = _key()
-    paper: int = _refers("paper.id", index=True)
+    id: int | None = key()
+    paper: int = refers("paper.id", index=True)
     source: str = Field(sa_column=Column(Text, nullable=False))
     name: str = Field(sa_column=Column(Text, nullable=False))
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
@@ -196,9 +140,9 @@ class ListingRow(SQLModel, table=True):
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = _key()
-    paper: int = _refers("paper.id")
-    record: int = _refers("record.id")
+    id: int | None = key()
+    paper: int = refers("paper.id")
+    record: int = refers("record.id")
     source: str = Field(sa_column=Column(Text, nullable=False))
     label: str = Field(sa_column=Column(Text, nullable=False))
     day: date = Field(sa_column=Column(Date, nullable=False))
@@ -214,9 +158,9 @@ class SignalRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "signal"
     __table_args__ = (Index("ix_signal_paper", "paper", "seen_at"), {"sqlite_autoincrement": True})
 
-    id: int | None = _key()
-    paper: int = _refers("paper.id")
-    record: int = _refers("record.id", index=True)
+    id: int | None = key()
+    paper: int = refers("paper.id")
+    record: int = refers("record.id", index=True)
     seen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
     upvotes: int | None = None
     comments: int | None = None
@@ -261,6 +205,16 @@ class FacetRow(SQLModel, table=True):
     )
 
 
+class ShelfRow(SQLModel, table=True):
+    """What stands on a day and under what, packed (`digest.store.shelves`)."""
+
+    __tablename__: ClassVar[Any] = "shelf"
+
+    day: date = Field(sa_column=Column(Date, primary_key=True))
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class FetchRow(SQLModel, table=True):
     """What an entry of DIGEST_SOURCES answered for a list day: the best of it, and the newest.
 
@@ -274,7 +228,7 @@ class FetchRow(SQLModel, table=True):
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = _key()
+    id: int | None = key()
     entry: str = Field(sa_column=Column(Text, nullable=False))
     source: str = Field(sa_column=Column(Text, nullable=False))
     label: str = Field(sa_column=Column(Text, nullable=False))
@@ -311,12 +265,12 @@ class SubscriberRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "subscriber"
     __table_args__ = (
         UniqueConstraint("list_name", "address_key", name="uq_subscriber"),
-        _one_of("status", ("pending", "active", "paused", "unsubscribed")),
+        one_of("status", ("pending", "active", "paused", "unsubscribed")),
         Index("ix_subscriber_due", "next_due"),
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = _key()
+    id: int | None = key()
     public_id: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     list_name: str = Field(sa_column=Column(Text, nullable=False))
     address: str = Field(sa_column=Column(Text, nullable=False))
@@ -351,7 +305,7 @@ class ReturnRow(SQLModel, table=True):
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = _key()
+    id: int | None = key()
     key: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     delivery: int | None = Field(
         sa_column=Column(Key, ForeignKey("delivery.id", ondelete="SET NULL"), index=True)
@@ -372,11 +326,11 @@ class IssueRow(SQLModel, table=True):
 
     __tablename__: ClassVar[Any] = "issue"
     __table_args__ = (
-        _one_of("state", ("sending", "paused", "cancelled", "done")),
+        one_of("state", ("sending", "paused", "cancelled", "done")),
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = _key()
+    id: int | None = key()
     frozen_at: datetime = Field(sa_column=Column(Instant, nullable=False))
     state: str = Field(sa_column=Column(Text, nullable=False))
     reason: str = Field(sa_column=Column(Text, nullable=False))
@@ -394,9 +348,9 @@ class ExclusionRow(SQLModel, table=True):
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = _key()
-    issue: int = _refers("issue.id", index=True)
-    subscriber: int = _refers("subscriber.id")
+    id: int | None = key()
+    issue: int = refers("issue.id", index=True)
+    subscriber: int = refers("subscriber.id")
     reason: str = Field(sa_column=Column(Text, nullable=False))
 
 
@@ -405,14 +359,14 @@ class DeliveryRow(SQLModel, table=True):
 
     __tablename__: ClassVar[Any] = "delivery"
     __table_args__ = (
-        _one_of("state", STATES),
+        one_of("state", STATES),
         Index("ix_delivery_queue", "state", "not_before"),
         Index("ix_delivery_subscriber", "subscriber", "id"),
         Index("ix_delivery_issue", "issue"),
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = _key()
+    id: int | None = key()
     public_id: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     kind: str = Field(sa_column=Column(Text, nullable=False))
     channel: str = Field(sa_column=Column(Text, nullable=False))
@@ -454,8 +408,8 @@ class AttemptRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "attempt"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: int | None = _key()
-    delivery: int = _refers("delivery.id", index=True)
+    id: int | None = key()
+    delivery: int = refers("delivery.id", index=True)
     attempt: int
     ended_at: datetime = Field(sa_column=Column(Instant, nullable=False))
     state: str = Field(sa_column=Column(Text, nullable=False))
@@ -471,14 +425,14 @@ class FeedbackRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "feedback"
     __table_args__ = (
         UniqueConstraint("subscriber", "paper", name="uq_feedback"),
-        _one_of("verdict", ("save", "not_for_me")),
+        one_of("verdict", ("save", "not_for_me")),
         Index("ix_feedback_subscriber", "subscriber", "verdict", "at"),
         {"sqlite_autoincrement": True},
     )
 
-    id: int | None = _key()
-    subscriber: int = _refers("subscriber.id")
-    paper: int = _refers("paper.id", index=True)
+    id: int | None = key()
+    subscriber: int = refers("subscriber.id")
+    paper: int = refers("paper.id", index=True)
     verdict: str = Field(sa_column=Column(Text, nullable=False))
     at: datetime = Field(sa_column=Column(Instant, nullable=False))
     delivery: int | None = Field(

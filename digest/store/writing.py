@@ -13,10 +13,11 @@ from digest.store.catalogue import catalogue, leave
 from digest.store.database import chunks
 from digest.store.incoming import ALIAS, LISTING, PAPER, RECORD, SIGNAL, Group, Record
 from digest.store.packing import pack, stored
+from digest.store.shelves import days_of, shelve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from sqlalchemy import Row
 
@@ -50,12 +51,16 @@ class Writing:
         if waiting := [one for one in touched if not one.number]:
             self.create(waiting)
         self._write_records(touched)
-        for one in touched:
-            if one.moved:
-                self._move(one)
+        moved = [one for one in touched if one.moved]
+        gone = [lost.number for one in moved for lost in one.absorbed]
+        days = days_of(self._connection, gone)
+        for one in moved:
+            self._move(one)
         self._write_listings(touched)
         self._write_signals(touched)
-        self._derive([one for one in touched if one.rewritten or one.moved or one.listed])
+        days |= self._derive([one for one in touched if one.rewritten or one.moved or one.listed])
+        counted = [one.number for one in touched if one.signals or one.moved]
+        shelve(self._connection, days | days_of(self._connection, counted))
 
     def _write_records(self, touched: Sequence[Group]) -> None:
         new: list[dict[str, Any]] = []
@@ -183,10 +188,13 @@ class Writing:
                 papers,
             )
 
-    def _derive(self, groups: Sequence[Group]) -> None:
-        """Write the merged view and the first list day from what all records say."""
+    def _derive(self, groups: Sequence[Group]) -> set[date]:
+        """Write the merged view and the first list day from what all records say.
+
+        The days on which one of them now stands under something else than before.
+        """
         if not groups:
-            return
+            return set()
         numbers = [one.number for one in groups]
         firsts: dict[int, Row[Any]] = {}
         for part in chunks(numbers):
@@ -217,7 +225,7 @@ class Writing:
             values,
         )
         self._count_again([one for one in groups if one.moved])
-        catalogue(self._connection, self._views(groups))
+        return catalogue(self._connection, self._views(groups))
 
     def _views(self, groups: Sequence[Group]) -> Iterator[Paper]:
         """The papers as they are stored now, with their listings."""

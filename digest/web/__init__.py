@@ -63,6 +63,13 @@ def create_app(app: App) -> FastAPI:
     web = bare_app(pages)
     months, desk = Months(app), Desk(app)
     web.state.desk, web.state.months = desk, months
+    # What is asked most stands first: routes are looked through in order.
+    if app.settings.archive_is_public:
+        kept = Kept(app.store.archive.revision)
+        web.include_router(feed_routes(app, kept))
+        web.include_router(archive_routes(app, pages, kept))
+        web.include_router(search_routes(app, pages, kept))
+        web.include_router(paper_routes(app, pages, kept))
     web.include_router(front_routes(Front(app, pages, months, desk, Limits(ANSWERS))))
     web.include_router(link_routes(app, pages, desk))
     web.include_router(api_routes(app, desk))
@@ -79,12 +86,6 @@ def create_app(app: App) -> FastAPI:
     web.include_router(hook_routes(app))
     web.include_router(own_feed_routes(app))
     web.include_router(invitation_routes(app, pages))
-    if app.settings.archive_is_public:
-        kept = Kept(app.store.archive.revision)
-        web.include_router(feed_routes(app, kept))
-        web.include_router(archive_routes(app, pages, kept))
-        web.include_router(search_routes(app, pages, kept))
-        web.include_router(paper_routes(app, pages, kept))
     web.add_middleware(Guard, base=base, https=public.scheme == "https")
     return web
 

@@ -6,6 +6,7 @@ Whoever holds one of a reader's mails can open the settings; only who reads the 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from digest.app import App
+    from digest.papers import Paper
     from digest.store.deliveries import Delivery
     from digest.web.months import Months
     from digest.web.signup import Desk
@@ -39,6 +41,7 @@ HISTORY = 60
 _ALL = 10_000
 LATELY = 1_500
 """Papers that what a reader saved is compared with, as far as the page tells of it."""
+WEEK = timedelta(days=7)
 TELLING = 12
 
 
@@ -171,7 +174,9 @@ def move_routes(app: App, pages: Pages) -> APIRouter:
 
 def lesson(app: App, reader: Subscriber, months: Months) -> Lesson | None:
     """What was learned of a reader so far, used or not; None while they saved too few papers."""
-    papers = sorted(months.current().recent.papers, key=lambda paper: -paper.number)[:LATELY]
+    if len(app.store.feedback.of(reader.number, Verdict.SAVE)) < LEAST_SAVED:
+        return None
+    papers = _lately(app, months)
     learned = learned_of(app, [replace(reader, learning=True)], papers).get(reader.number)
     if learned is None:
         return None
@@ -179,6 +184,13 @@ def lesson(app: App, reader: Subscriber, months: Months) -> Lesson | None:
     more = tuple(one.word for one in weights if one.thousandths > 0)[:TELLING]
     less = tuple(one.word for one in weights if one.thousandths < 0)[:TELLING]
     return Lesson(more, less, learned.saved)
+
+
+def _lately(app: App, months: Months) -> list[Paper]:
+    """The newest papers; read for the purpose where nobody has indexed them yet."""
+    month, today = months.ready(), app.clock().date()
+    papers = month.recent.papers if month else app.store.papers.between(today - WEEK, today)
+    return sorted(papers, key=lambda paper: -paper.number)[:LATELY]
 
 
 def saved_papers(app: App, reader: Subscriber) -> list[Saved]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -64,7 +64,7 @@ def find(
             before = place
             if (paper := papers.get(number)) is None:
                 continue
-            reading = _read(paper)
+            reading = _Read(paper)
             hits = found_in(query, reading)
             if hits or (query.is_empty and not is_excluded(query, reading)):
                 found.append((place, paper, hits))
@@ -77,14 +77,22 @@ def find(
     return Results(tuple((paper, hits) for _, paper, hits in found[:most]), before)
 
 
-_folded = lru_cache(maxsize=1_000)(Text)
+_folded = lru_cache(maxsize=2_000)(Text)
 """Most searches look at the same papers, the newest: their words are kept for a while."""
 
 
-def _read(paper: Paper) -> Reading:
-    reading = Reading(paper)
-    reading.title, reading.body = _folded(paper.title), _folded(paper.abstract or paper.summary)
-    return reading
+class _Read(Reading):
+    """A paper whose texts were perhaps folded for another search."""
+
+    @cached_property
+    def title(self) -> Text:
+        """The words of the title."""
+        return _folded(self.paper.title)
+
+    @cached_property
+    def body(self) -> Text:
+        """The words of the abstract, or of the summary where there is none."""
+        return _folded(self.paper.abstract or self.paper.summary)
 
 
 def search_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:

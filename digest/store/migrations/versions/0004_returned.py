@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from digest.store.tables import Instant, Key
+from digest.store.columns import Instant, Key
 
 revision = "0004"
 down_revision = "0003"

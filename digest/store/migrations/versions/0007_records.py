@@ -7,8 +7,8 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
+from digest.store.columns import Instant, Key
 from digest.store.incoming import title_hash
-from digest.store.tables import Instant, Key
 
 revision = "0007"
 down_revision = "0006"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from digest.store.tables import Key
+from digest.store.columns import Key
 
 revision = "0008"
 down_revision = "0007"
