@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import socketserver
 import threading
 from abc import ABC, abstractmethod
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 import uvicorn
+
+from digest.web.listening import listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -163,7 +164,7 @@ def serving(
 
     With a certificate (its key in the same file) over TLS, which `Site.ask` does not speak.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with listen("127.0.0.1", 0) as listening:
         config = uvicorn.Config(
             web,
             log_level="error",
