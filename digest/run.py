@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from digest.ingest import ingest
@@ -12,7 +15,7 @@ from digest.quiet import say_quiet
 from subscribers.subscriber import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from digest.app import App
@@ -67,13 +70,31 @@ def issue(
         audience = store.active() if everybody else store.due(now)
         deciding = _Deciding(app, now, everybody=everybody)
         done = 0
-        for reach, numbers in reaches(app, audience).items():
-            news = News.of(app, reach, now)
-            for start in range(0, len(numbers), block):
-                some = numbers[start : start + block]
-                done += len(some)
-                on_decided(Decided(deciding.block(news, some), done, len(audience)))
+        with _garbage_taken_out() as take_out:
+            for reach, numbers in reaches(app, audience).items():
+                news = News.of(app, reach, now)
+                for start in range(0, len(numbers), block):
+                    some = numbers[start : start + block]
+                    done += len(some)
+                    on_decided(Decided(deciding.block(news, some), done, len(audience)))
+                    take_out()
         return IssueReport(len(audience), deciding.frozen)
+
+
+@contextmanager
+def _garbage_taken_out() -> Iterator[Callable[[], object]]:
+    """Look for garbage where a block ends: what it made lives that long, and is looked at once.
+
+    Left to itself the collector goes through all that is held again and again, which takes a
+    quarter of an issue's time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield partial(gc.collect, 1)
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Deciding:

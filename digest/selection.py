@@ -146,7 +146,7 @@ def nothing_at(now: datetime) -> Selection:
 
 def packed(reasons: Sequence[Reason]) -> str:
     """The reasons as one text."""
-    return _dumped([reason.pack() for reason in reasons])
+    return f"[{','.join([reason.packed for reason in reasons])}]"
 
 
 @lru_cache(maxsize=16_384)
@@ -271,18 +271,26 @@ def choose(reader: Subscriber, standing: Sequence[Ranking], variants: Variants) 
     for position, (profile, found) in enumerate(zip(reader.profiles, standing, strict=True)):
         for match in found.among(places) if places else ():
             picks[match.paper].append((position, match))
-        taken: list[Match] = []
+        limit = profile.limit
+        wants_few = profile.diverse and limit
+        taken: dict[int, Match] = {}
         waiting: list[Match] = []
         for match in found:
-            if profile.limit and len(taken) >= profile.limit:
+            if limit and len(taken) >= limit:
                 break
-            if match.paper in picks:
+            paper = match.paper
+            if paper in picks:
                 continue
-            is_variant = _is_variant(profile, match, taken, variants)
-            (waiting if is_variant else taken).append(match)
-        taken += waiting[: profile.limit - len(taken)]
-        picks |= {match.paper: [(position, match)] for match in taken}
-        places += [match.place for match in taken]
+            if wants_few and not taken.keys().isdisjoint(variants.like(paper)):
+                waiting.append(match)
+            else:
+                taken[paper] = match
+        for match in waiting[: limit - len(taken)]:
+            taken[match.paper] = match
+        for paper, match in taken.items():
+            picks[paper] = [(position, match)]
+        if position < len(standing) - 1:
+            places += [match.place for match in taken.values()]
     is_top_ten = [found.query.is_empty for found in standing]
     matched = len(picks) if is_top_ten == [True] else distinct(standing)
     return Choice(picks, matched, all(is_top_ten))
@@ -328,13 +336,6 @@ def variants_of(rankings: Sequence[Ranking]) -> Variants:
     return Variants(engine.papers, engine.index.scan)
 
 
-def _is_variant(profile: Profile, match: Match, taken: Sequence[Match], variants: Variants) -> bool:
-    """Whether the digest has one like it already, and the reader wants no more of these."""
-    if not (profile.diverse and profile.limit and taken):
-        return False
-    return variants.first_like(match.paper, [each.paper for each in taken]) is not None
-
-
 def _stopped(reader: Subscriber, profile: Profile, match: Match, paper: Paper, known: Known) -> str:
     """What keeps a match from a digest, whatever else is in it; or nothing."""
     if stop := known.stops(profile, match.paper) or muted(reader, paper):
@@ -348,8 +349,10 @@ def _headings(profile: Profile, match: Match) -> tuple[str, ...]:
     """What a match may stand under, best first: the profile's name, or the lines it fits."""
     if profile.name:
         return (profile.name,)
-    best, others = match.fits[:1], match.fits[1:]
-    names = [line.name for line in (*best, *sorted(others, key=_number_of))]
+    fits = match.fits
+    if len(fits) == 1:
+        return (fits[0].name,)
+    names = [line.name for line in (*fits[:1], *sorted(fits[1:], key=_number_of))]
     return tuple(dict.fromkeys(names)) or (_whole(profile, match.ranking.query),)
 
 

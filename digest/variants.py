@@ -44,13 +44,17 @@ class Variants:
 
     def first_like(self, number: int, others: Iterable[int]) -> int | None:
         """The first of the others that this paper is a variant of."""
+        like = self.like(number)
+        return next((other for other in others if other in like), None)
+
+    def like(self, number: int) -> frozenset[int]:
+        """All papers that this one is a variant of."""
         like = self._like.get(number)
         if like is None:
             like = self._like[number] = self._all_like(number)
-        return next((other for other in others if other in like), None)
+        return like
 
     def _all_like(self, number: int) -> frozenset[int]:
-        """All other papers that this one is a variant of."""
         words, papers_of, sizes = self._words
         place = self._place_of[number]
         own = words.indices[words.indptr[place] : words.indptr[place + 1]]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from enum import StrEnum
 from itertools import count
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Final, cast
 
 from digest.match.score import age
@@ -52,6 +54,19 @@ class Reason:
     text: str
     field: str = ""
     hits: tuple[Hit, ...] = ()
+    _packed: str = dataclass_field(default="", init=False, repr=False, compare=False)
+
+    @property
+    def packed(self) -> str:
+        """pack() as JSON, written once: a reason is shared by all who are shown it."""
+        if not self._packed:
+            hits = [
+                f"[{_quoted(hit.term)},{_quoted(hit.field)},{hit.start},{hit.end}]"
+                for hit in self.hits
+            ]
+            words = f"{_quoted(self.kind)},{_quoted(self.text)},{_quoted(self.field)}"
+            object.__setattr__(self, "_packed", f"[{words},[{','.join(hits)}]]")
+        return self._packed
 
     def pack(self) -> list[object]:
         """Plain lists and strings, for JSON."""
