@@ -15,7 +15,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 RIVALS := $(VENV)/.bench-installed
 
-.PHONY: help demo test check fmt bench soak docs constraints clean
+.PHONY: help demo test check fmt bench soak docs pictures constraints clean
 
 help:
 	@echo "make demo     see it work: invented papers, a mailbox on this machine, no questions"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench    measure; ONLY=name for one figure"
 	@echo "make soak     the slow proofs"
 	@echo "make docs     write docs/commands.md from the program's own help"
+	@echo "make pictures  take the README's pictures of the demo anew"
 	@echo "make constraints  write constraints.txt anew, from the newest versions allowed"
 	@echo "make clean    remove .venv, caches and what the demo left"
 
@@ -54,6 +55,9 @@ soak: $(DEV)
 docs: $(DEV)
 	@mkdir -p build
 	@PYTHONPATH=. $(BIN)/python tests/commands.py > build/commands.md && mv build/commands.md docs/commands.md
+
+pictures: $(DEV)
+	@PYTHONPATH=. $(BIN)/python tests/pictures.py
 
 constraints:
 	@$(PYTHON) -m venv --clear build/constraints

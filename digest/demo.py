@@ -79,7 +79,7 @@ def run_demo(folder: Path, *, once: bool) -> None:
     shutil.copytree(SAMPLE / "figures", mails / "figures", dirs_exist_ok=True)
     print("Paper Digest demo. Nothing leaves this machine; the papers are invented.\n")
     if once:
-        with _played(folder):
+        with played(folder):
             _say_where(folder)
         return
     from digest.web.listening import address_of
@@ -88,7 +88,7 @@ def run_demo(folder: Path, *, once: bool) -> None:
     # The links of the mails lead to pages that are there as long as the demo runs.
     with listen_here(PORT) as listening:
         address = address_of(listening)
-        with _played(folder, public_url=f"{address}{_PAGES}") as house:
+        with played(folder, public_url=f"{address}{_PAGES}") as house:
             print(f"Look      {address}      type your own keywords there and see your mail")
             print(
                 f"Join      {address}{_PAGES}/      sign up there; the mails come to the same box"
@@ -102,7 +102,7 @@ def run_demo(folder: Path, *, once: bool) -> None:
 
 
 @contextmanager
-def _played(folder: Path, public_url: str = "") -> Iterator[App]:
+def played(folder: Path, public_url: str = "") -> Iterator[App]:
     """The whole way once, told as it goes; then the installation, its mailbox still open."""
     from digest.app import open_app
 
