@@ -35,7 +35,6 @@ _LINE: Final = 72
 _RECORD_PART: Final = 250
 """Characters of one string of a TXT record, which can have 255."""
 _FIELD: Final = re.compile(rb"\r\n(?![ \t])")
-_BLANKS: Final = re.compile(rb"[ \t\r\n]+")
 _PEM: Final = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.+?-----END [A-Z0-9 ]+-----", re.DOTALL)
 
 
@@ -163,17 +162,16 @@ def _canonical(head: bytes) -> tuple[list[str], bytes]:
     """The names for h=, and those headers in relaxed form (RFC 6376 3.4.2)."""
     found: dict[str, bytes] = {}
     for field in _FIELD.split(head):
-        name = field.partition(b":")[0].strip().lower().decode("ascii", "replace")
-        if name in SIGNED:
-            found[name] = _relaxed(field)
+        relaxed = _relaxed(field)
+        found[relaxed.partition(b":")[0].decode("ascii", "replace")] = relaxed
     names = [name for name in SIGNED if name in found]
-    signed = b"".join(found[name] + b"\r\n" for name in names)
-    return [*names, *ONCE_MORE], signed
+    return [*names, *ONCE_MORE], b"\r\n".join([*(found[name] for name in names), b""])
 
 
 def _relaxed(field: bytes) -> bytes:
+    # Of white space our headers have blanks and folds only, so splitting anywhere is right.
     name, _, value = field.partition(b":")
-    return name.strip().lower() + b":" + _BLANKS.sub(b" ", value).strip()
+    return name.strip().lower() + b":" + b" ".join(value.split())
 
 
 def _simple(body: bytes) -> bytes:

@@ -11,7 +11,7 @@ from digest.channels import Outgoing
 from digest.errors import SelectionError
 from digest.notices import TO_READERS, goes_to, is_notice, note
 from digest.selection import Selection
-from digest.tags import MARK, PREVIEW
+from digest.tags import MARK, PREVIEW, tagged
 from subscribers.links import Purpose
 
 if TYPE_CHECKING:
@@ -35,14 +35,17 @@ def digest_links(app: App, reader: Subscriber, delivery_id: str) -> DigestLinks:
     """The links of one delivery's mail; "" where nobody can reach this installation."""
     from digest.render import DigestLinks  # noqa: PLC0415
 
-    url = app.links.url
+    manage, pause, unsubscribe = app.links.urls(
+        reader.public_id, Purpose.MANAGE, Purpose.PAUSE, Purpose.UNSUBSCRIBE
+    )
+    browser, feedback = app.links.urls(delivery_id, Purpose.VIEW, Purpose.FEEDBACK)
     return DigestLinks(
-        manage=url(Purpose.MANAGE, reader.public_id),
-        pause=url(Purpose.PAUSE, reader.public_id),
-        unsubscribe=url(Purpose.UNSUBSCRIBE, reader.public_id),
-        browser=url(Purpose.VIEW, delivery_id),
+        manage=manage,
+        pause=pause,
+        unsubscribe=unsubscribe,
+        browser=browser,
         home=app.settings.public_url,
-        feedback=url(Purpose.FEEDBACK, delivery_id),
+        feedback=feedback,
         unsubscribe_mailto=_leaving(app, app.tags.tag(delivery_id)),
     )
 
@@ -73,7 +76,7 @@ def _leaving(app: App, tag: str) -> str:
     settings = app.settings
     address = settings.contact
     if tag and settings.bounces_url and MARK in settings.bounce_address:
-        address = settings.bounce_address.replace(MARK, tag, 1)
+        address = tagged(settings.bounce_address, tag)
     return f"mailto:{address}?subject=unsubscribe"
 
 

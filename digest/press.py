@@ -45,12 +45,14 @@ WORTH_IT: Final = 2000
 """With fewer to send the sender makes them itself: a press needs a second to be ready."""
 MOST: Final = 4
 """One sender keeps no more than that many busy."""
-CHUNK: Final = 25
-"""Deliveries of one order."""
+CHUNK: Final = 50
+"""Deliveries of one order: what is asked of the database is asked once for all of them."""
 AHEAD: Final = 2
 """Orders a press has at a time, so that it never waits for the next one."""
 ROOM: Final = 1 << 23
 """Bytes for the messages of one chunk; what finds no room the sender makes."""
+_YOUNG: Final = 50_000
+"""Objects after which a press looks for garbage: what a message leaves behind has no circles."""
 _PATIENCE: Final = 10.0
 _SIZE: Final = struct.Struct("!I")
 
@@ -287,6 +289,7 @@ def main(pipes: Sequence[int]) -> None:
     except PaperDigestError:
         return  # the sender meets the same error, and says so
     gc.freeze()
+    gc.set_threshold(_YOUNG)
     for at in range(0, len(pipes), 3):
         if os.fork():
             continue

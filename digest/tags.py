@@ -56,7 +56,7 @@ class Tags:
             return address
         tag = self.tag(public_id)
         if tag:
-            return address.replace(MARK, tag, 1)
+            return tagged(address, tag)
         local, _, domain = address.rpartition("@")
         return f"{local.replace(MARK, '', 1).rstrip('+-=_.') or 'bounces'}@{domain}"
 
@@ -71,6 +71,11 @@ class Tags:
             if any(fits):
                 return public_id
         return None
+
+
+def tagged(address: str, tag: str) -> str:
+    """A bounce address with a tag in place of its *."""
+    return address.replace(MARK, tag, 1)
 
 
 def _mac(key: hmac.HMAC, public_id: str) -> str:

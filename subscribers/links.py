@@ -64,6 +64,9 @@ _DIGITS: Final = dict.fromkeys(range(128), "-") | str.maketrans(
 )
 """From the letters of base32 to those of Python's numbers to the base of 32."""
 
+_FOR_URLS: Final = bytes.maketrans(b"+/", b"-_")
+"""From base64 to base64url."""
+
 _BROKEN: Final = (
     "This link is not complete or was changed on its way. Open it again from the newest mail."
 )
@@ -96,16 +99,28 @@ class Links:
             return ""
         return self._starts[purpose] + self.token(purpose, public_id, expires=expires)
 
+    def urls(self, public_id: str, *purposes: Purpose) -> list[str]:
+        """The URLs of several purposes that never end, as `url` gives them."""
+        if not self.public_url:
+            return [""] * len(purposes)
+        payload = _pack_id(public_id)
+        return [self._starts[one] + _encode(payload + self._mac(one, payload)) for one in purposes]
+
     def token(self, purpose: Purpose, public_id: str, *, expires: datetime | None = None) -> str:
         """The token alone: 32 characters, 38 with an expiry (to the second)."""
         if expires is not None and purpose is Purpose.UNSUBSCRIBE:
             raise ValueError("an unsubscribe link never expires")
-        if not self._keys[purpose]:
-            raise ValueError("links need a key that is not empty")
         payload = _pack_id(public_id)
         if expires is not None:
             payload += int(expires.timestamp()).to_bytes(_EXPIRY)
-        return _encode(payload + _mac(self._keys[purpose][0], payload))
+        return _encode(payload + self._mac(purpose, payload))
+
+    def _mac(self, purpose: Purpose, payload: bytes) -> bytes:
+        """Ours, with the key that signs."""
+        keys = self._keys[purpose]
+        if not keys:
+            raise ValueError("links need a key that is not empty")
+        return _mac(keys[0], payload)
 
     def preview(self, purpose: Purpose) -> str:
         """A URL as long as `url` without expiry gives, which stands for nobody; "" as there."""
@@ -160,7 +175,7 @@ def _unpack_id(packed: bytes) -> str:
 
 
 def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+    return binascii.b2a_base64(raw, newline=False).translate(_FOR_URLS, b"=").decode("ascii")
 
 
 def _decode(token: str) -> bytes:

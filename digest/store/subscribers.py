@@ -7,6 +7,8 @@ import secrets
 from array import array
 from dataclasses import asdict, fields, replace
 from datetime import time
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, CursorResult, Row, delete, insert, select, update
@@ -288,7 +290,7 @@ def subscriber_of(row: Row[Any]) -> Subscriber:
     """A stored row as the value everything else works with."""
     kept: dict[str, Any] = row.preferences
     schedule = kept["schedule"]
-    stored: dict[str, Any] = {name: getattr(row, name) for name in _COLUMNS}
+    stored: dict[str, Any] = dict(zip(_COLUMNS, _of_columns(row), strict=True))
     stored |= {name: kept[name] for name in _PLAIN}
     stored |= {name: kept.get(name, usual) for name, usual in _LATER.items()}
     stored |= {name: tuple(kept.get(name, ())) for name in _TUPLES}
@@ -296,15 +298,21 @@ def subscriber_of(row: Row[Any]) -> Subscriber:
         number=row.id,
         status=Status(row.status),
         layout=Layout(kept["layout"]),
-        schedule=Schedule(
-            Cadence(schedule["cadence"]),
-            time.fromisoformat(schedule["at"]),
-            schedule["zone"],
-            schedule["weekday"],
+        schedule=_schedule(
+            schedule["cadence"], schedule["at"], schedule["zone"], schedule["weekday"]
         ),
         profiles=tuple(_profile(one) for one in kept["profiles"]),
         **stored,
     )
+
+
+_of_columns: Final = attrgetter(*_COLUMNS)
+
+
+@lru_cache(maxsize=1024)
+def _schedule(cadence: str, at: str, zone: str, weekday: int) -> Schedule:
+    """Of which there are few, however many readers keep them."""
+    return Schedule(Cadence(cadence), time.fromisoformat(at), zone, weekday)
 
 
 _OF_PROFILE: Final = frozenset(field.name for field in fields(Profile))

@@ -177,6 +177,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
         tree: nodes.Template = _Caps().visit(super()._parse(source, name, filename))
         return tree
 
+    def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401 -- Jinja's
+        """Most values of a part are in dicts, where Jinja looks for an attribute first."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ANN401 -- Jinja's
         """Our values have fields; a text has filters, no methods."""
         return not isinstance(obj, str) and super().is_safe_attribute(obj, attr, value)
