@@ -257,6 +257,8 @@ class Pool:
                 self._came_to(line, line.connection.finish(following))
             else:  # it was paused, cancelled or taken over
                 self._give_back(job.delivery)
+                if job.delivery.issue is not None:  # else each of it would cost a connection
+                    self._backlog.forget(job.delivery.issue)
                 line.connection.drop()
                 self._remove(line)
 

@@ -113,6 +113,7 @@ def test_when_the_database_is_taken_away_nothing_more_is_sent(file: Store) -> No
                 sending=Sending(patience=0.1),
             )
         assert len(relay.dots) == 10
+    assert not path.exists(), "an empty one in its place would look like a new installation"
 
 
 def test_a_second_sender_refuses(store: Store, senders: Senders) -> None:
@@ -195,6 +196,7 @@ def test_a_paused_issue_stops_at_once_and_a_cancelled_one_for_good(
         relays = Relays([Relay(relay.url)], 1)
         send_all(store, relays, Plain(10), Clock(now).now)
         assert len(relay.dots) == 5
+        assert len(relay.sessions) <= 2, "what is not to be sent costs the relay no connection"
         assert store.outbox.issue(issue).states == {"accepted": 5, "ready": 15}
         assert store.outbox.waiting(now) == 0
 

@@ -35,6 +35,7 @@ PAPER = Paper(
 def old(tmp_path: Path) -> Path:
     """A database of revision 0004, filled as that version filled it."""
     path = tmp_path / "old.db"
+    path.touch()
     database = Database(f"sqlite:///{path}")
     config = Config()
     folder = Path(migrations.__file__).parent / "migrations"

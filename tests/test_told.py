@@ -10,9 +10,8 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 from recorder import HANG_UP, Recorder, Session
@@ -23,7 +22,7 @@ from digest.cli.terminal import table
 from digest.store.migrate import HEAD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parent.parent
 
@@ -190,9 +189,9 @@ def test_a_sender_that_was_killed_is_told_with_what_it_left(
         done = call("send")
         assert done.exit_code == 1
         assert done.stderr == (
-            "The sender before this one was killed with 1 mail behind the final dot: nobody knows "
-            "whether it arrived. `paper-digest deliveries --state unknown` shows it; `resolve` or "
-            "`resend` decides.\n"
+            "The sender before this one ended with 1 mail unanswered. Of what is unknown, nobody "
+            "knows whether it arrived. `paper-digest deliveries --state unknown` shows it; "
+            "`resolve` or `resend` decides.\n"
         )
         assert len(set(relay.dots)) == len(relay.dots) == 20
     assert call("send").stderr == "", "it is told once"
@@ -249,27 +248,39 @@ def test_the_doctor_upgrades_nothing(readers: Path) -> None:
         assert database.execute("SELECT version_num FROM alembic_version").fetchone() == ("0009",)
 
 
+class Terminal:
+    """A real one, of eighty columns."""
+
+    def __enter__(self) -> Self:
+        self._ours, theirs = os.openpty()
+        self.stream = os.fdopen(theirs, "w")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.close()
+        os.close(self._ours)
+
+    def shown(self) -> list[str]:
+        """The lines on it, without colours."""
+        self.stream.flush()
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", os.read(self._ours, 100_000).decode())
+        return [line.rstrip() for line in plain.splitlines()]
+
+
 @pytest.fixture
-def narrow(monkeypatch: pytest.MonkeyPatch) -> StringIO:
-    """A terminal of eighty columns."""
+def narrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
-    terminal = StringIO()
-    monkeypatch.setattr(terminal, "isatty", lambda: True)
-    return terminal
+    with Terminal() as terminal:
+        yield terminal
 
 
-def shown(terminal: StringIO) -> list[str]:
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
-    return [line.rstrip() for line in plain.splitlines()]
-
-
-def test_a_remark_stands_below_its_row_where_there_is_no_room(narrow: StringIO) -> None:
+def test_a_remark_stands_below_its_row_where_there_is_no_room(narrow: Terminal) -> None:
     said = "no answer to the final dot: the relay closed the connection before it said a word"
     rows = [("2026-11-20 07:00", "ada@example.org", "3", (said, "and once more"))]
     table(("when (Europe/Paris)", "reader", "papers", "said"), rows, right=("papers",),
-          remark=True, stream=narrow)  # fmt: skip
-    assert shown(narrow) == [
+          remark=True, stream=narrow.stream)  # fmt: skip
+    assert narrow.shown() == [
         "when",
         "(Europe/Paris)    reader           papers",
         "2026-11-20 07:00  ada@example.org       3",
@@ -279,13 +290,14 @@ def test_a_remark_stands_below_its_row_where_there_is_no_room(narrow: StringIO) 
     ]
 
 
-def test_a_remark_stands_beside_its_row_where_there_is_room(narrow: StringIO) -> None:
-    table(("reader", "said"), [("ada@example.org", "250 queued")], remark=True, stream=narrow)
-    assert shown(narrow) == ["reader           said", "ada@example.org  250 queued"]
+def test_a_remark_stands_beside_its_row_where_there_is_room(narrow: Terminal) -> None:
+    table(("reader", "said"), [("ada@example.org", "250 queued")], remark=True, stream=narrow.stream)
+    assert narrow.shown() == ["reader           said", "ada@example.org  250 queued"]
 
 
-def test_a_name_of_two_hundred_characters_gives_way(narrow: StringIO) -> None:
+def test_a_name_of_two_hundred_characters_gives_way(narrow: Terminal) -> None:
     rows = [("2026-11-20 07:00", "a" * 200, "x"), ("2026-11-20 07:00", "b", "y" * 90)]
-    table(("when", "reader", "said"), rows, remark=True, stream=narrow)
-    assert max(map(len, shown(narrow))) == 80
-    assert sum(line.count("a") for line in shown(narrow)) == 201
+    table(("when", "reader", "said"), rows, remark=True, stream=narrow.stream)
+    lines = narrow.shown()
+    assert max(map(len, lines)) == 80
+    assert sum(line.count("a") for line in lines) == 201

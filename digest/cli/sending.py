@@ -114,9 +114,8 @@ def _left_behind(what: Recovered, on_unknown: str) -> list[Trouble]:
     """What a sender that died had handed over when it died."""
     if not what.unknown:
         return []
-    mails = count(what.unknown, "mail")
-    said = f"The sender before this one was killed with {mails} behind the final dot"
-    return [Trouble(f"{said}: {_UNKNOWN[on_unknown]}.")]
+    said = f"The sender before this one ended with {count(what.unknown, 'mail')} unanswered"
+    return [Trouble(f"{said}. Of what is unknown, {_UNKNOWN[on_unknown]}.")]
 
 
 class _Unsent:

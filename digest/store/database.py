@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import sqlite3
 import threading
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -20,6 +22,36 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BUSY_SECONDS = 30
+_ADVICE: Final = tuple(
+    (re.compile(told, re.IGNORECASE), advice)
+    for told, advice in (
+        (
+            r"disk is full|no space left",
+            "make room on its disk, then run it again; nothing is lost",
+        ),
+        (
+            r"is locked",
+            "another program keeps it locked; end that, then run it again",
+        ),
+        (
+            r"no such database|does not exist|authentication failed|no pg_hba",
+            "mend DIGEST_DATABASE_URL",
+        ),
+        (
+            r"unable to open|readonly|read-only|permission denied",
+            "see who may read and write the file and its folder, or mend DIGEST_DATABASE_URL",
+        ),
+        (
+            r"malformed|not a database|disk i/o error",
+            "restore the newest backup; docs/operating.md, Backups",
+        ),
+        (
+            r"connection|could not connect|server",
+            "start the server, or mend DIGEST_DATABASE_URL; nothing is lost meanwhile",
+        ),
+    )
+)
+"""What to do about what a driver says of a database; the first that fits."""
 CHUNK = 500
 """Values in one IN (...): well under SQLite's limit of 32,766 variables."""
 
@@ -87,7 +119,9 @@ class Database:
             return error
         # psycopg explains itself in several lines; an error is one.
         said = " ".join(str(error).split())
-        return StoreUnavailable(f"the database {self._shown()} failed: {said}")
+        advice = next((what for told, what in _ADVICE if told.search(said)), "")
+        end = f": {advice}" if advice else ""
+        return StoreUnavailable(f"the database {self._shown()} failed ({said}){end}")
 
     @contextmanager
     def alone(self, key: int) -> Iterator[bool]:
@@ -165,6 +199,14 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _commit_durably)
         return engine
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+
+    name = make_url(url).database or ""
+
+    @event.listens_for(engine, "do_connect")
+    def _only_what_is_there(*_: object) -> None:
+        # SQLite would make an empty file for one that was moved away, and hide that it is gone.
+        if name not in {"", ":memory:"} and not os.path.exists(name):  # noqa: PTH110 -- text is all
+            raise sqlite3.OperationalError("unable to open database file: it is gone")
 
     @event.listens_for(engine, "connect")
     def _settings(raw: Any, _record: object) -> None:  # noqa: ANN401 -- sqlite3's own, behind a proxy
