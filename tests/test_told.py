@@ -291,7 +291,9 @@ def test_a_remark_stands_below_its_row_where_there_is_no_room(narrow: Terminal) 
 
 
 def test_a_remark_stands_beside_its_row_where_there_is_room(narrow: Terminal) -> None:
-    table(("reader", "said"), [("ada@example.org", "250 queued")], remark=True, stream=narrow.stream)
+    table(
+        ("reader", "said"), [("ada@example.org", "250 queued")], remark=True, stream=narrow.stream
+    )
     assert narrow.shown() == ["reader           said", "ada@example.org  250 queued"]
 
 
