@@ -10,7 +10,6 @@ import asyncio
 import re
 import secrets
 import shutil
-import sys
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -23,7 +22,7 @@ from urllib.parse import quote
 
 from digest.cli.sending import send_stage
 from digest.cli.stages import ingest_stage, issue_stage
-from digest.cli.terminal import Steps, count, table
+from digest.cli.terminal import Steps, count, near, program, table
 from digest.errors import NotFound
 from digest.settings import load
 from subscribers.profile import Layout, Profile
@@ -80,7 +79,7 @@ def run_demo(folder: Path, *, once: bool) -> None:
     print("Paper Digest demo. Nothing leaves this machine; the papers are invented.\n")
     if once:
         with played(folder):
-            _say_where(folder)
+            _say_where(mails)
         return
     from digest.web.listening import address_of
     from digest.web.preview import listen_here
@@ -89,15 +88,13 @@ def run_demo(folder: Path, *, once: bool) -> None:
     with listen_here(PORT) as listening:
         address = address_of(listening)
         with played(folder, public_url=f"{address}{_PAGES}") as house:
-            print(f"Look      {address}      type your own keywords there and see your mail")
-            print(
-                f"Join      {address}{_PAGES}/      sign up there; the mails come to the same box"
+            _say(
+                ("Look", address, "type your own keywords there and see your mail"),
+                ("Join", f"{address}{_PAGES}/", "sign up there; your mails come into Mails"),
+                ("Mails", f"{near(mails)}/", "each as .html for a browser and as .eml"),
+                ("Next", f"{program()} init", "your own, in two minutes"),
             )
-            print(f"Next      {_program()} init      your own, in two minutes")
-            print(
-                f"Ctrl-C ends. Mails are kept in {_near(folder)}. "
-                "Run it again: nothing is sent twice."
-            )
+            print("Ctrl-C ends. Run it again: nothing is sent twice.")
             _serve(house, listening)
 
 
@@ -193,16 +190,19 @@ def _told(delivery: Delivery) -> tuple[str, str, str]:
     return str(matched), str(len(selection.picks)), said
 
 
-def _program() -> str:
-    """How this very program is called from here."""
-    beside = Path(sys.executable).with_name("paper-digest")
-    return _near(beside) if beside.exists() else "paper-digest"
+def _say_where(mails: Path) -> None:
+    kept = count(len(list(mails.glob("*.eml"))), "mail")
+    _say(
+        ("Mails", f"{near(mails)}/", f"{kept}, each as .html for a browser and as .eml"),
+        ("Next", f"{program()} init", "your own, in two minutes"),
+    )
 
 
-def _say_where(folder: Path) -> None:
-    kept = len(list((folder / "mails").glob("*.eml")))
-    print(f"Mails     {folder / 'mails'}      {count(kept, 'mail')} as .eml and .html")
-    print(f"Next      {_program()} init      your own, in two minutes")
+def _say(*lines: tuple[str, str, str]) -> None:
+    """A name, a place and what is there, one below the other."""
+    wide = max(len(place) for _, place, _ in lines)
+    for name, place, about in lines:
+        print(f"{name:<10}{place:<{wide}}  {about}")
 
 
 def _serve(house: App, listening: socket.socket) -> None:
@@ -222,12 +222,6 @@ def _serve(house: App, listening: socket.socket) -> None:
     answers = Tick("answers", timedelta(seconds=1), lambda: deliver(house))
     with Scheduler([answers]), suppress(KeyboardInterrupt):
         serve_preview(both, listening)
-
-
-def _near(path: Path) -> str:
-    """The path as seen from here, where it lies below."""
-    here = Path.cwd()
-    return f"{path.relative_to(here)}" if path.is_relative_to(here) else f"{path}"
 
 
 class Mailbox:

@@ -151,7 +151,8 @@ def _columns(heading: Sequence[str]) -> list[tuple[str, int]]:
         name = "address" if name in _ADDRESS_TOO else name
         if name not in known or (number > 1 and name not in _OF_INTEREST):
             close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+            named = [one.replace(" ", "_") for one in close or known]  # as they are exported
+            hint = f"did you mean {named[0]!r}?" if close else f"there are {', '.join(named)}"
             raise RosterError(f"line 1: there is no column {cell.strip()[:60]!r}: {hint}")
         if (name, number) in columns:
             raise RosterError(f"line 1: the column {cell.strip()!r} is there twice")

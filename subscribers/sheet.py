@@ -44,9 +44,10 @@ _SETTING: Final = re.compile(r"\s*([a-z][a-z ]*?)\s*:\s*(.*?)\s*", re.IGNORECASE
 _AUTHOR: Final = re.compile(r"\s*(?:author|by)\s*:\s*(.+?)\s*", re.IGNORECASE)
 _NOTES: Final = """\
 # One topic a line. An interest with a name begins with it in [brackets].
-# Settings of an interest, with what they usually are: most papers: 10 (or all),
-# lowest score: 0, order: relevant (or trending), layout: as the mail (or full, compact,
-# titles), diverse: yes, new versions: no, library: left out (or kept).
+# Settings of an interest, with what they usually are: most papers: 10 (or
+# all), lowest score: 0, order: relevant (or trending), layout: as the mail
+# (or full, compact, titles), diverse: yes, new versions: no, library: left
+# out (or kept).
 """
 
 

@@ -22,6 +22,7 @@ from digest.cli.terminal import Steps, count, table
 from digest.demo import Mailbox
 from digest.errors import SettingsError
 from digest.store import open_store
+from digest.templating.parts import templates_dir
 from digest.testing import FixtureServer
 
 if TYPE_CHECKING:
@@ -77,8 +78,13 @@ def test_steps_are_lines_where_there_is_no_terminal() -> None:
         step = steps.step("Listing", "asking")
         step.progress(1, 2)
         step.end("60 papers from 3 sources")
+        step = steps.step("Matching")
+        step.progress(0, 0)
+        step.end("nobody is due")
         steps.step("Sending").end("nothing")
-    assert out.getvalue() == "Listing    60 papers from 3 sources  1/2\nSending    nothing\n"
+    assert out.getvalue() == (
+        "Listing    60 papers from 3 sources  1/2\nMatching   nobody is due\nSending    nothing\n"
+    )
 
 
 def test_steps_are_bars_on_a_terminal() -> None:
@@ -352,6 +358,10 @@ def test_a_server_that_will_not_answer_is_told_in_one_line_for_all_its_days(
     (line,) = result.stderr.splitlines()
     assert re.match(r"Daily Papers .* \(\d days from .*; asked again next time", line)
     assert (house / "paper-digest.db").exists()
+    well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    said = well("run", "--now")
+    assert "Listing    Daily Papers gave no full answer last time; asked again " in said
+    assert "6 other days incomplete" in well("sources")
 
 
 def test_a_relay_that_is_not_there_is_told_with_advice_and_loses_nothing(
@@ -365,7 +375,7 @@ def test_a_relay_that_is_not_there_is_told_with_advice_and_loses_nothing(
     make_due()
     result = call("run")
     assert result.exit_code == 1
-    assert "1 of 1 mail wait for the next run" in result.stdout
+    assert "1 of 1 mail left for the next run" in result.stdout
     assert "Nothing listens there" in result.stderr
     with Mailbox(house / "mails") as mailbox:
         monkeypatch.setenv("DIGEST_SMTP_URL", f"smtp://127.0.0.1:{mailbox.port}")
@@ -512,5 +522,28 @@ def test_who_is_forgotten_is_in_no_line_of_the_log(house: Path) -> None:
 
 
 def test_a_first_part_makes_the_folder_of_templates(house: Path) -> None:
-    well("templates", "new", "card.html", "--dir", "mine")
+    said = well("templates", "new", "card.html", "--dir", "mine")
     assert (house / "mine" / "email" / "card.html").is_file()
+    assert said.endswith("It is used once DIGEST_TEMPLATES=mine is set.\n")
+    same = Path("mine/email/card.html")
+    assert well("templates", "diff", "--dir", "mine") == f"{same} is as ours is.\n"
+
+
+def test_a_part_is_copied_into_a_folder_of_ones_own_also_beside_ours(
+    house: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well("templates", "new", "card.html")
+    assert (house / "my-templates" / "email" / "card.html").is_file()
+    monkeypatch.chdir(templates_dir().parent)
+    refused = call("templates", "new", "card.html", "--dir", "templates")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("templates holds our parts: ")
+
+
+@pytest.mark.usefixtures("house")
+def test_lines_of_one_interest_stand_in_one_row_of_the_list() -> None:
+    well("subscribers", "add", "ada@example.org", "-k", "agents\nplanning", "-k", "fusion")
+    _, row = well("subscribers", "list").splitlines()
+    assert "agents; planning; fusion" in row
+    refused = call("keywords", "remove", "ada@example.org", "nothing")
+    assert "has no interest 'nothing', only " in refused.stderr

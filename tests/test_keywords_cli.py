@@ -105,7 +105,7 @@ def test_an_interest_is_renamed_and_removed_until_the_top_ten_is_left() -> None:
         (["add", ADA, '"bad'], 'this quote is never closed in \'"bad\'. Try: "bad"'),
         (["add", ADA, "x", "--name", "FISH"], "has an interest named 'FISH' already"),
         (["rename", ADA, "1", "fish"], "has an interest named 'fish' already"),
-        (["remove", ADA, "birds"], "there is 1 'unlearning', 2 'Fish'"),
+        (["remove", ADA, "birds"], "has no interest 'birds', only 'unlearning' (1), 'Fish' (2)"),
         (["set", ADA, "3"], "has no interest '3'"),
         (["set", ADA, "1", "-k", "titel:x"], "Try: title:x"),
         (["show", "nobody@example.org"], "there is no reader nobody@example.org"),
@@ -193,7 +193,7 @@ def test_the_wish_is_changed_in_an_editor_and_shown_before_it_is_saved(
 def test_a_mistake_is_shown_and_the_text_opened_again(monkeypatch: pytest.MonkeyPatch) -> None:
     editor(monkeypatch, ("unlearning", '"unlearning'), ('"unlearning', "forgetting"))
     said = well("keywords", "edit", ADA, say="y\ny\n")
-    assert "Line 6, column 1: this quote is never closed." in said
+    assert "Line 7, column 1: this quote is never closed." in said
     assert ada().profiles == (Profile("forgetting"),)
 
 

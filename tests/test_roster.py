@@ -94,6 +94,8 @@ class TestReading:
             ("", "names no column 'address'"),
             ("name\nada\n", "names no column 'address'"),
             ("address,keyword\n", "did you mean 'keywords'"),
+            ("address,paused_til\n", "did you mean 'paused_until'"),
+            ("address,hour\n", "there are address, .*, paused_until, .*, at, "),
             ("address,address_2\n", "there is no column 'address_2'"),
             ("address,email\n", "is there twice"),
             ('"address\n', "is no heading"),

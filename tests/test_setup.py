@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socketserver
 import stat
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +90,16 @@ def test_with_nothing_but_enter_mails_become_files() -> None:
     assert len(written()["DIGEST_SECRET_KEY"]) == 64
     assert "mails will be files in outbox" in result.output
     assert "subscribers add" in result.output
+
+
+def test_what_comes_next_can_be_typed_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = Path(sys.executable).with_name("paper-digest")
+    monkeypatch.setenv("PATH", f"{beside.parent}")
+    assert "\n  paper-digest ingest\n" in init(say="\n" * 4).output
+    monkeypatch.setenv("PATH", f"{tmp_path}")
+    assert f"\n  {beside} ingest\n" in init(say="\n" * 4).output
 
 
 def test_what_it_writes_only_its_owner_can_read_and_every_reader_of_env_files_agrees() -> None:

@@ -294,9 +294,9 @@ def place_of(reader: Subscriber, interest: str) -> int:
     if asked.isdecimal() and 0 < int(asked) <= len(reader.profiles):
         return int(asked) - 1
     known = ", ".join(
-        f"{n} {called(profile)!r}" for n, profile in enumerate(reader.profiles, start=1)
+        f"{called(profile)!r} ({n})" for n, profile in enumerate(reader.profiles, start=1)
     )
-    raise NotFound(f"{reader.address} has no interest {interest!r}: there is {known}")
+    raise NotFound(f"{reader.address} has no interest {interest!r}, only {known}")
 
 
 def say_volume(house: App, reader: Subscriber, profiles: Sequence[Profile]) -> None:

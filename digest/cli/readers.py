@@ -378,7 +378,7 @@ def _rhythm(reader: Subscriber) -> str:
 
 def _row(reader: Subscriber, now: datetime, never: Suppression | None) -> tuple[str, ...]:
     due = when(reader.next_due, reader.schedule.zone, now=now) if reader.next_due else "–"
-    asked = "; ".join(map(_text, reader.profiles))
+    asked = "; ".join(_text(profile).replace("\n", "; ") for profile in reader.profiles)
     status = f"suppressed ({never.cause})" if never else reader.status.value
     return (reader.address, asked, _rhythm(reader), due, status)
 

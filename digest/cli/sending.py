@@ -56,7 +56,7 @@ def send_stage(
     try:
         report = deliver(house, on_sent=show, on_recovered=recover, ending=ending)
     except RelayError as error:
-        step.end(f"{waiting - done:,} of {count(waiting, 'mail')} wait for the next run")
+        step.end(f"{waiting - done:,} of {count(waiting, 'mail')} left for the next run")
         told = unsent.told(house.settings.on_unknown)
         return [*left, *told, Trouble(f"{error}\n{advise(str(error))}")]
     stopped = _stopped(outbox.issue(number) for number in running)
@@ -69,7 +69,7 @@ def send_stage(
     troubles += [stopped[number] for number in stopped if number not in report.paused]
     if ending():
         mails = count(outbox.waiting(house.clock()), "mail")
-        troubles.append(Trouble(f"Ended early: {mails} wait for the next run.", failed=False))
+        troubles.append(Trouble(f"Ended early: {mails} left for the next run.", failed=False))
     if report.held:
         troubles.append(Trouble(f"The rest waits: {report.held}.", failed=False))
     return troubles

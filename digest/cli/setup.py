@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,6 +11,7 @@ import typer
 
 from digest.advice import advise
 from digest.cli.environment import FILE, environment, read_file
+from digest.cli.terminal import program
 from digest.errors import Conflict, RelayError
 from digest.settings import BY_KEY, check, load
 
@@ -139,9 +139,10 @@ def _completed(answers: Mapping[str, str]) -> dict[str, str]:
 def _zone_here() -> str:
     """The zone this machine is set to, or nothing where it does not say."""
     try:
-        return str(Path("/etc/localtime").readlink()).partition("zoneinfo/")[2]
+        zone = str(Path("/etc/localtime").readlink()).partition("zoneinfo/")[2]
     except OSError:
         return ""
+    return "UTC" if zone == "Etc/UTC" else zone  # readers are shown it
 
 
 def _relay_works(settings: Settings) -> bool:
@@ -204,12 +205,12 @@ def _quoted(text: str) -> str:
 
 
 def _say_next(settings: Settings) -> None:
-    program = Path(sys.argv[0]).name
+    ours = program()
     typer.echo(
         f"\nWrote {FILE.resolve()}, readable only by you. Next:\n"
-        f"  {program} ingest\n"
-        f"  {program} subscribers add you@example.org --keywords 'mixture of experts'\n"
-        f"  {program} run --now"
+        f"  {ours} ingest\n"
+        f"  {ours} subscribers add you@example.org --keywords 'mixture of experts'\n"
+        f"  {ours} run --now"
     )
     if settings.public_url:
-        typer.echo(f"  {program} serve      and let {settings.public_url} lead to it")
+        typer.echo(f"  {ours} serve      and let {settings.public_url} lead to it")

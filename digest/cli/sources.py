@@ -96,7 +96,7 @@ def _row(row: dict[str, Any], zone: str, now: datetime) -> list[str]:
     else:
         shown = "now" if following <= now else when(following, zone, now=now)
     missing = [day for day in row["incomplete"] if day != row["day"]]
-    note = f"{count(len(missing), 'day')} incomplete; " if missing else ""
+    note = f"{count(len(missing), 'other day')} incomplete; " if missing else ""
     return [
         row["source"],
         row["state"],

@@ -14,7 +14,7 @@ from digest.errors import MailboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import date, datetime
+    from datetime import date
 
     from digest.app import App
     from digest.ingest import IngestReport, Progress
@@ -65,7 +65,7 @@ def ingest_stage(
     report = ingest(house, now=now, on_progress=show)
     if report.waiting and not report.fetches and not report.failed:
         step.progress(0, 0)
-        step.end(_not_due(report, house.clock()))
+        step.end(_not_due(house, report))
         return report, []
     papers = _distinct(report)
     step.progress(papers, papers)
@@ -117,10 +117,17 @@ def issue_stage(
     return report
 
 
-def _not_due(report: IngestReport, now: datetime) -> str:
-    """That no source was asked, and when the next one is."""
+def _not_due(house: App, report: IngestReport) -> str:
+    """That no source was asked, why, and when the next one is."""
     moments = [moment for _, moment in report.waiting if moment]
-    following = f"; next {when(min(moments), 'UTC', now=now)}" if moments else ""
+    zone, now = house.settings.zone, house.clock()
+    newest = house.store.sources.newest()
+    lacking = [newest[name][0] for name, _ in report.waiting if name in newest]
+    labels = list(dict.fromkeys(answer.label for answer in lacking if answer.lacking))
+    if labels:
+        following = f"; asked again {when(min(moments), zone, now=now)}" if moments else ""
+        return f"{', '.join(labels)} gave no full answer last time{following}"
+    following = f"; next {when(min(moments), zone, now=now)}" if moments else ""
     return f"no source has anything new yet{following}"
 
 
@@ -142,7 +149,8 @@ def _from_sources(report: IngestReport) -> str:
     total = len(names) + len(report.failed)
     lacking = len(incomplete) + len(report.failed)
     told = f"from {count(total, 'source')}"
-    return told + (f" ({lacking} of them incomplete)" if lacking else "")
+    some = "" if lacking == total == 1 else f"{lacking} of them "
+    return told + (f" ({some}incomplete)" if lacking else "")
 
 
 def _troubles(report: IngestReport) -> list[Trouble]:

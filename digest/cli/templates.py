@@ -44,7 +44,7 @@ def show(*, folder: Folder = None) -> None:
     table(("part", "from", "what it is"), rows)
 
 
-@app.command(epilog=example("paper-digest templates new card.html --dir templates"))
+@app.command(epilog=example("paper-digest templates new card.html --dir my-templates"))
 def new(
     name: Annotated[str, typer.Argument(help="The part, as `templates list` shows it.")],
     *,
@@ -57,15 +57,19 @@ def new(
     from digest.templating.parts import templates_dir
 
     _known(name)
-    into = (folder or settings().templates or Path("templates")) / "email" / name
+    used = settings().templates
+    own = folder or used or Path("my-templates")
+    into = own / "email" / name
+    if own.resolve() == templates_dir().resolve():
+        raise Conflict(f"{own} holds our parts: name a folder of your own, --dir my-templates")
     if into.exists():
         raise Conflict(f"{into} is there already: paper-digest templates diff {name} shows it")
     into.parent.mkdir(parents=True, exist_ok=True)
     text = (templates_dir() / "email" / name).read_text(encoding="utf-8")
     into.write_text(text, encoding="utf-8")
     typer.echo(f"{into}")
-    if folder is None and settings().templates is None:
-        typer.echo("It is used once DIGEST_TEMPLATES=templates is set.")
+    if used is None or used.resolve() != own.resolve():
+        typer.echo(f"It is used once DIGEST_TEMPLATES={own} is set.")
 
 
 @app.command(epilog=example("paper-digest templates diff", "paper-digest templates diff card.html"))
@@ -82,16 +86,19 @@ def diff(
     own = [one for one in sources(_overlay(folder)).values() if one.own and name in {"", one.name}]
     for source in own:
         ours = (templates_dir() / "email" / source.name).read_text(encoding="utf-8")
-        for line in unified_diff(
+        lines = unified_diff(
             ours.splitlines(), source.text.splitlines(), "ours", str(source.path), lineterm=""
-        ):
+        )
+        for line in list(lines) or [f"{source.path} is as ours is."]:
             typer.echo(line)
     if not own:
         typer.echo("None of the parts is yours: paper-digest templates new NAME copies one.")
 
 
 @app.command(
-    epilog=example("paper-digest templates check", "paper-digest templates check --dir templates")
+    epilog=example(
+        "paper-digest templates check", "paper-digest templates check --dir my-templates"
+    )
 )
 def check(*, folder: Folder = None) -> None:
     """Try every part on a mail with everything and on one with next to nothing.

@@ -6,6 +6,7 @@ import shutil
 import sys
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 from zoneinfo import ZoneInfo
 
@@ -239,8 +240,8 @@ class Step:
             self._task = steps.bars.add_task(text, total=None, name=name, count="")
 
     def progress(self, done: int, total: int) -> None:
-        """So many of so many are done."""
-        self._count = f"{done}/{total}"
+        """So many of so many are done; of none there is nothing to count."""
+        self._count = f"{done}/{total}" if total else ""
         if self._steps.bars and self._task is not None:
             bars, count = self._steps.bars, self._count
             bars.update(self._task, completed=done, total=total, count=count)
@@ -254,6 +255,22 @@ class Step:
         else:
             self._steps.stream.write(f"{self._name:<11}{text}  {self._count}".rstrip() + "\n")
             self._steps.stream.flush()
+
+
+def program() -> str:
+    """How this program is called from here: by its name, or where that is not found by its path."""
+    beside = Path(sys.executable).with_name("paper-digest")
+    found = shutil.which("paper-digest")
+    if not beside.is_file() or (found and Path(found).samefile(beside)):
+        return "paper-digest"
+    return near(beside)
+
+
+def near(path: Path) -> str:
+    """The path as seen from here, where it lies below."""
+    here = Path.cwd()
+    whole = here / path
+    return f"{whole.relative_to(here)}" if whole.is_relative_to(here) else f"{path}"
 
 
 def when(moment: datetime, zone: str, *, now: datetime) -> str:
