@@ -8,7 +8,6 @@ matched whichever of them the other side gives back, and cannot be forged by who
 
 from __future__ import annotations
 
-import base64
 import hmac
 import re
 from functools import lru_cache
@@ -24,6 +23,10 @@ PREVIEW: Final = "this-mail-is-only-for-preview"
 """Stands where a tag stands in a mail that is no delivery's; as long as one, and none."""
 _MAC_BYTES: Final = 10
 _TAG: Final = re.compile(r"(?<![a-z0-9])([a-z2-7]{13})([a-z2-7]{16})(?![a-z0-9])", re.IGNORECASE)
+_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS: Final = tuple(one + other for one in _LETTERS for other in _LETTERS)
+"""Base32 of ten bits each: the library encodes in Python, eight times as slowly."""
+_SHIFTS: Final = tuple(range(_MAC_BYTES * 8 - 10, -1, -10))
 _MOST_TRIED: Final = 200
 """Of what merely looks like a tag: a hostile mail may hold a million."""
 
@@ -81,4 +84,5 @@ def tagged(address: str, tag: str) -> str:
 def _mac(key: hmac.HMAC, public_id: str) -> str:
     keyed = key.copy()
     keyed.update(public_id.encode("ascii"))
-    return base64.b32encode(keyed.digest()[:_MAC_BYTES]).decode("ascii").lower()
+    number = int.from_bytes(keyed.digest()[:_MAC_BYTES])
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
