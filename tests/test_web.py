@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
 from house import PUBLIC, settings_in
@@ -456,6 +457,17 @@ class TestSettings:
             "Nothing in the last 2 days",
         ]
         assert listed.reader == before
+
+    def test_what_is_muted_is_not_among_what_a_text_would_bring(self, listed: House) -> None:
+        word = PAPERS[0].title.split()[0]
+        fields = listed.fields(**{"text-0": "experts", "muted_words": word})
+        page = listed.save(fields | {"do": "show"}).text
+        assert 'class="volume">Nothing in the last 2 days' in page
+        assert f"muted: {word}" in page
+        asked = urlencode({"q": "experts", "field": 0, "muted_words": word})
+        typed = listed.site.get(f"/digest/answer?{asked}").text
+        assert 'class="volume">Nothing in the last 2 days' in typed
+        assert f"muted: {word}" in typed
 
     def test_the_link_to_the_rest_goes_to_the_mailbox(self, house: House) -> None:
         page = house.site.post(house.path(Purpose.MANAGE), do="link").text

@@ -18,13 +18,14 @@ from subscribers.profile import Layout, Profile
 from subscribers.subscriber import Subscriber
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
     from digest.cards import Card
     from digest.papers import Paper
     from digest.volume import LineVolume, Volume
     from subscribers.synonyms import Thesaurus
+    from subscribers.tree import Line
 
 SAMPLE: Final = 5
 _LATE: Final = (
@@ -113,15 +114,21 @@ class Sample:
     nothing: str
 
 
-def answer(profile: Profile, recent: Recent | None, names: Thesaurus | None = None) -> Answer:
+def answer(
+    profile: Profile,
+    recent: Recent | None,
+    names: Thesaurus | None = None,
+    muted: Sequence[Line] = (),
+) -> Answer:
     """What a profile brings; its wrong lines are left out and named.
 
-    `names` are the synonyms to offer, `recent` is None while these papers are still being read.
+    `names` are the synonyms to offer, `muted` what the reader never wants to see; `recent` is
+    None while these papers are still being read.
     """
     good, wrong = without_mistakes(profile.text)[0], mistakes(profile.text)
     if recent is None:
         return Answer(*_LATE, mistakes=wrong, good_text=good, is_late=True)
-    found = volume(profile, recent, names)
+    found = volume(profile, recent, names, muted=muted)
     if found.is_top_ten:
         if wrong:
             return Answer("Not yet a question", "Mend the line below.", mistakes=wrong)

@@ -15,6 +15,7 @@ from digest.web.answer import LATE_SAMPLE, answer, sample
 from digest.web.limits import network_of
 from digest.web.pages import Form, form, typed
 from digest.web.signup import Asked, Refusal, read
+from subscribers.muting import muted_lines
 from subscribers.profile import Profile
 from subscribers.subscriber import MAX_ADDRESS
 
@@ -59,6 +60,15 @@ class Front:
     def _answered(self, query: str, month: Month) -> tuple[Answer, Sample]:
         found = answer(Profile(query), month.recent, self.app.thesaurus())
         return found, sample(found.good_text, month.newest, self.app.clock())
+
+    def interest(self, request: Request, profile: Profile, number: int) -> HTMLResponse:
+        """The answer to one interest of the settings, beside other names and what is muted."""
+        names = self.app.thesaurus(_typed(request, "synonyms").splitlines())
+        mutes = (preferences.listed(_typed(request, f"muted_{of}")) for of in ("words", "authors"))
+        month = self.months.ready()
+        recent = month.recent if month else None
+        found = answer(profile, recent, names, muted_lines(*mutes))
+        return self.pages.page("interest.html", answer=found, field=number)
 
     def page(self, asked: Asked, refusal: Refusal | None = None) -> HTMLResponse:
         """The whole page, with what was typed into it so far."""
@@ -106,14 +116,10 @@ def front_routes(front: Front) -> APIRouter:
         """The answer alone, for the script of the page."""
         if refused := front.busy(request):
             return refused
-        text = typed(request.query_params.get("q", "")[: preferences.MAX_QUERY])
-        number = request.query_params.get("field", "")
+        text = _typed(request, "q")
+        number = _typed(request, "field")
         if number.isdecimal() and int(number) < preferences.MAX_PROFILES:
-            own = request.query_params.get("synonyms", "")[: preferences.MAX_QUERY].splitlines()
-            names = front.app.thesaurus(own)
-            month = front.months.ready()
-            found = answer(Profile(text), month.recent if month else None, names)
-            return front.pages.page("interest.html", answer=found, field=int(number))
+            return front.interest(request, Profile(text), int(number))
         return front.pages.page("answering.html", **front.answered(text), field=0)
 
     @routes.post("/")
@@ -130,6 +136,11 @@ def front_routes(front: Front) -> APIRouter:
         return front.pages.page("inbox.html", private=True, address=asked.address, link=False)
 
     return routes
+
+
+def _typed(request: Request, name: str) -> str:
+    """A text that the script of a page sends."""
+    return typed(request.query_params.get(name, "")[: preferences.MAX_QUERY])
 
 
 def client_of(request: Request) -> str:

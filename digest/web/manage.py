@@ -19,6 +19,7 @@ from digest.web.pages import Form, Pages, form
 from digest.web.tokens import reader_of
 from subscribers.library import read_library
 from subscribers.links import Purpose
+from subscribers.muting import muted_lines
 from subscribers.profile import Profile
 from subscribers.subscriber import Status
 
@@ -65,8 +66,10 @@ def manage_routes(app: App, pages: Pages, months: Months) -> APIRouter:
         profiles = edited.reader.profiles
         month, names = months.ready(), app.thesaurus(edited.reader.synonyms)
         recent = month.recent if month else None
+        muted = muted_lines(edited.reader.muted_words, edited.reader.muted_authors)
         answers = [
-            answer(profile, recent, names) if shown.is_answered else None for profile in profiles
+            answer(profile, recent, names, muted) if shown.is_answered else None
+            for profile in profiles
         ]
         return pages.page(
             "manage.html",

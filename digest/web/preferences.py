@@ -238,9 +238,12 @@ def _floor(value: str, before: float) -> float:
 
 
 def _lines(form: Form, name: str, before: tuple[str, ...]) -> tuple[str, ...]:
-    if name not in form:
-        return before
-    lines = (tidy_text(line, 80) for line in form[name].replace(",", "\n").split("\n"))
+    return listed(form[name]) if name in form else before
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Words or names to mute, one per line or between commas."""
+    lines = (tidy_text(line, 80) for line in text.replace(",", "\n").split("\n"))
     return tuple(dict.fromkeys(filter(None, lines)))[:MAX_MUTED]
 
 

@@ -13,7 +13,10 @@
     const address = new URL(form.dataset.answer, location.href);
     address.searchParams.set("q", field.value);
     address.searchParams.set("field", number);
-    address.searchParams.set("synonyms", document.getElementById("synonyms").value);
+    for (const name of ["synonyms", "muted_words", "muted_authors"]) {
+      const typed = document.getElementById(name).value;
+      if (typed) address.searchParams.set(name, typed);
+    }
     const late = setTimeout(() => box.classList.add("old"), 400);
     try {
       const answer = await fetch(address);
@@ -35,11 +38,16 @@
     }
   }
 
-  form.addEventListener("input", (event) => {
-    const field = event.target.closest("textarea[data-field]");
-    if (!field) return;
+  function soon(field) {
     clearTimeout(timers.get(field));
     timers.set(field, setTimeout(show, 250, field));
+  }
+
+  form.addEventListener("input", (event) => {
+    const fields = [...form.querySelectorAll("textarea[data-field]")];
+    if (fields.includes(event.target)) soon(event.target);
+    // What is muted, and other names, change every answer that is there.
+    else if (event.target.localName === "textarea") fields.filter((field) => newest.has(field.dataset.field)).forEach(soon);
   });
 
   form.addEventListener("click", (event) => {
