@@ -126,11 +126,10 @@ def send_all(
     """Send everything that waits, and say what came of it.
 
     `workshop` makes messages beside `builder`; `on_sent` is told of each attempt, `on_recovered`
-    of what a sender that died had left. Ends early, with
-    everything settled or free again, when `ending` says so. Raises RelayUnreachable or
-    RelayRefused when the relay is not to be had (nothing is lost), StoreUnavailable when the log
-    cannot be written (nothing is sent then), Conflict when another sender is at work,
-    StoreRestored for an old copy of the database.
+    of what a sender that died had left. Ends early, with everything settled or free again, when
+    `ending` says so. Raises RelayUnreachable or RelayRefused when the relay is not to be had
+    (nothing is lost), StoreUnavailable when the log cannot be written (nothing is sent then),
+    Conflict when another sender is at work, StoreRestored for an old copy of the database.
     """
     if not store.outbox.waiting(clock()):
         return Report()
@@ -173,6 +172,7 @@ class _Run:
         self._clock = clock
         self._sending = sending
         self._on_sent = on_sent
+        self._told: list[Sent] = []
         self._owner = secrets.token_hex(8)
         self._streaks: dict[int | None, _Streak] = {}
         self._asked_at = time.monotonic()
@@ -218,14 +218,17 @@ class _Run:
 
     def go(self, ending: Callable[[], bool]) -> None:
         """Until nothing is left to send, something stops it, or `ending` says so."""
-        with closing(self._journal), closing(self._pool):
-            try:
-                self._send(ending)
-            except PaperDigestError as error:
-                self._pool.end(error)
-        left = self._backlog.rest()
-        if not isinstance(self._pool.error, StoreError):  # else the next start frees them
-            self._release(left)
+        try:
+            with closing(self._journal), closing(self._pool):
+                try:
+                    self._send(ending)
+                except PaperDigestError as error:
+                    self._pool.end(error)
+        finally:
+            left = self._backlog.rest()
+            if not isinstance(self._pool.error, StoreError):  # else the next start frees them
+                self._release(left)
+        self._tell()
         if self._pool.error is not None:
             raise self._pool.error
 
@@ -245,6 +248,13 @@ class _Run:
                     backlog.give(batch)
                     more = bool(batch)
             pool.turn(0.05, more_to_come=more)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Say what became of attempts, between two turns: whoever listens may break."""
+        told, self._told = self._told, []
+        for sent in told:
+            self._on_sent(sent)
 
     def _lease(self, *, alone: bool = False) -> list[Delivery]:
         return self._store.outbox.lease(self._owner, BATCH, self._clock(), alone=alone)
@@ -262,6 +272,7 @@ class _Run:
     def _settle(self, sent: Sent) -> None:
         """Write an attempt down, and stop what cannot go well."""
         self._journal.settle(_settled(sent, self._clock(), self._sending.on_unknown))
+        self._told.append(sent)
         self.outcomes[sent.reply.outcome] += 1
         issue = sent.delivery.issue
         if sent.reply.outcome is Outcome.REJECTED and sent.reply.stage is Stage.RCPT:
@@ -273,7 +284,6 @@ class _Run:
             self.paused.append(issue)
             self._store.outbox.pause(issue, reason)
             self._backlog.forget(issue)
-        self._on_sent(sent)
 
 
 class _Streak:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from digest.channels import Outcome, Pause, Reply, Stage
@@ -142,6 +143,12 @@ class Pool:
     def close(self) -> None:
         """Finish what is at the relay, say good-bye, and begin nothing more."""
         self.end()
+        # Where a turn was broken off, a dot that was not given yet never is.
+        for line in [one for one in self._lines.values() if one.connection.deadline == inf]:
+            if line not in self._idle:
+                line.connection.drop()
+                self._remove(line)
+        self._at_dot.clear()
         while self.is_busy:
             self.turn(0.05)
         self._bell.close()
@@ -278,7 +285,10 @@ class Pool:
                 self._backlog.put_back(job)
             self._came_back(reply, line.connection)
             return
-        self._settle(Sent(job.delivery, reply))
+        try:
+            self._settle(Sent(job.delivery, reply))
+        except PaperDigestError as error:
+            self.end(error)
         if reply.outcome is Outcome.ACCEPTED:
             self._grow()
 

@@ -15,7 +15,7 @@ from senders import freeze, states, unknowns
 from zygote import Plain
 
 from digest.channels import Outcome
-from digest.delivery import Report, Sending, send_all
+from digest.delivery import Report, Sending, Sent, send_all
 from digest.smtp.dialogue import Timing
 from digest.smtp.relay import Relay, Relays
 from digest.store import open_store
@@ -127,6 +127,20 @@ def test_long_messages_go_over_tls_side_by_side(store: Store, tmp_path: Path) ->
     (body,) = {message.partition(b"\r\n\r\n")[2] for message in relay.messages}
     assert body == (b"x" * 70 + b"\r\n") * (2_000_000 // 72)
     assert set(states(store).values()) == {"accepted"}
+
+
+def test_whoever_listens_may_break_and_what_was_sent_is_written_down(store: Store) -> None:
+    freeze(store, 40)
+
+    def listening(sent: Sent) -> None:
+        raise BrokenPipeError(sent.delivery.address)
+
+    with Recorder() as relay, pytest.raises(BrokenPipeError):
+        send_all(store, Relays([Relay(relay.url)], 3), Plain(10), utc_now, on_sent=listening)
+    after = states(store)
+    assert {name for name, state in after.items() if state == "accepted"} == set(relay.dots)
+    assert set(after.values()) == {"accepted", "ready"}
+    assert len(relay.dots) < 40
 
 
 def test_a_confirmation_that_arrives_meanwhile_goes_next(store: Store) -> None:
