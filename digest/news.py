@@ -229,7 +229,9 @@ class News:
         may_repeat = [
             reader.number
             for reader, _, window in looked
-            if window.may_repeat or self._kind == "welcome"
+            if window.may_repeat
+            or self._kind == "welcome"
+            or (window.replaced and Reach.of(reader).with_replaced)
         ]
         knows = self._ledger.of(numbers, may_repeat)
         chosen = []

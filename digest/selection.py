@@ -313,7 +313,7 @@ def told(
     for (position, match), *others in choice.picks.values():
         pick = _pick(reader.profiles[position], position, match, known)
         for where, other in others:
-            pick = _also(pick, other, _headings(reader.profiles[where], other)[0])
+            pick = _also(pick, other, _headings(reader.profiles[where], other, other.fits)[0])
         picks.append(pick)
     return Selection(
         kind=kind,
@@ -345,11 +345,10 @@ def _stopped(reader: Subscriber, profile: Profile, match: Match, paper: Paper, k
     return ""
 
 
-def _headings(profile: Profile, match: Match) -> tuple[str, ...]:
+def _headings(profile: Profile, match: Match, fits: Sequence[Line]) -> tuple[str, ...]:
     """What a match may stand under, best first: the profile's name, or the lines it fits."""
     if profile.name:
         return (profile.name,)
-    fits = match.fits
     if len(fits) == 1:
         return (fits[0].name,)
     names = [line.name for line in (*fits[:1], *sorted(fits[1:], key=_number_of))]
@@ -361,12 +360,14 @@ def _number_of(line: Line) -> int:
 
 
 def _pick(profile: Profile, position: int, match: Match, known: Known) -> Pick:
-    names = _headings(profile, match)
+    fits = match.fits
+    names = _headings(profile, match, fits)
     reasons = match.reasons
     if match.paper in known.replaced:
         sent = " of a paper you were sent" if match.paper in known.already else ""
         reasons = (*reasons, Reason(ReasonKind.VERSION, f"new version{sent}"))
-    return Pick(match.paper, position, match.line, match.score, reasons, names, packed(reasons))
+    line = fits[0].number if fits else 0
+    return Pick(match.paper, position, line, match.score, reasons, names, packed(reasons))
 
 
 def in_mail_order(picks: Iterable[Pick]) -> tuple[Pick, ...]:

@@ -51,7 +51,7 @@ class Window:
     """What is news since an instant (UTC), or for a first digest.
 
     `kept` says of each paper at hand whether it is; of `replaced`, by number, only a version is.
-    `may_repeat`: there is a paper in it that an earlier digest can have held.
+    `may_repeat`: an earlier digest can have held one of which more than a version is news.
     """
 
     engine: Engine
@@ -123,7 +123,7 @@ class Windows:
         replaced = [place for place, paper in self._versions if _is_replaced(paper, since, oldest)]
         kept[replaced] = True
         numbers = frozenset(self._engine.papers[place].number for place in replaced)
-        may_repeat = bool(numbers) or (since is not None and self._may_repeat(fresh))
+        may_repeat = since is not None and self._may_repeat(fresh)
         return Window(self._engine, since, kept, numbers, may_repeat=may_repeat)
 
     def _may_repeat(self, fresh: set[int]) -> bool:

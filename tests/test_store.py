@@ -332,3 +332,22 @@ def test_what_belongs_to_no_issue_is_leased_before_all_digests(store: Store, now
     assert first.kind == "link"
     assert [one.kind for one in others] == ["digest"] * 9
     assert len(store.outbox.lease("me", 100, later)) == 21
+
+
+def test_the_newest_digest_that_was_sent_is_found_whatever_the_clock_did(
+    store: Store, now: datetime
+) -> None:
+    ada, bo = (stored(store, Subscriber(f"{name}@example.org"), now) for name in ("ada", "bo"))
+    days = [*range(12), 10]  # the last one by a clock that was set back
+    for n, day in enumerate(days):
+        then = now + timedelta(days=day)
+        one = Prepared(ada, "digest", f"{n}", b"", None, None, DAY)
+        store.deliveries.freeze([one], [], channel="eml", domain="example.org", now=then)
+    assert store.deliveries.last_sent([ada.number, bo.number]) == {
+        ada.number: now + timedelta(days=11)
+    }
+    before = now + timedelta(days=3)
+    assert store.deliveries.last_sent([ada.number], before) == {ada.number: now + timedelta(days=2)}
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE delivery SET state = 'expired' WHERE dedupe_key <> '4'")
+    assert store.deliveries.last_sent([ada.number]) == {ada.number: now + timedelta(days=4)}

@@ -115,7 +115,7 @@ class Match:
     def reasons(self) -> tuple[Reason, ...]:
         """Why it is there, best first; never empty."""
         told = self._shown.told(self._cell) if self._shown else self.ranking.told(self._at)
-        return self.ranking.reasons(self._at, self.fits, told)
+        return self.ranking.reasons(self._at, told)
 
     def __repr__(self) -> str:
         return f"Match({self.paper}, line={self.line}, score={self.score}, {self.reasons})"
@@ -315,16 +315,14 @@ class Ranking(Sequence[Match]):
         tell = self.answered.engine.teller.told
         return [tell(numbers[n], lines[n], place) for _, n in self._fits(at)]
 
-    def reasons(
-        self, at: int, lines: Sequence[Line], told: Sequence[tuple[Reason, ...]]
-    ) -> tuple[Reason, ...]:
-        """Why a paper is there, out of the lines it fits and what each says of it."""
+    def reasons(self, at: int, told: Sequence[tuple[Reason, ...]]) -> tuple[Reason, ...]:
+        """Why a paper is there, out of what each line says of it that it fits."""
         found: tuple[Reason, ...]
         if len(told) == 1 and len(told[0]) == 1:
             found = told[0]
         elif told:
             # Only what is not there may have brought it in (a OR -b): the line is the reason.
-            found = together(told) or (Reason(ReasonKind.TERM, lines[0].text, "line"),)
+            found = together(told) or (Reason(ReasonKind.TERM, self.lines(at)[0].text, "line"),)
         else:
             return (
                 trend_reason(

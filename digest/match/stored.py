@@ -132,7 +132,7 @@ class _Row(NamedTuple):
     terms: int
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 15)
 def _row(text: str) -> _Row | None:
     query, mistakes = check(text)
     if mistakes:

@@ -29,6 +29,7 @@ ISSUE = IssueRow.__table__  # type: ignore[attr-defined]
 EXCLUSION = ExclusionRow.__table__  # type: ignore[attr-defined]
 
 EXCLUSIONS_KEPT: Final = timedelta(days=30)
+_LAST_FEW: Final = 8
 WRITTEN_TO: Final = {
     "confirm": ("pending",),
     "invitation": ("pending",),
@@ -179,19 +180,26 @@ class Deliveries:
     def last_sent(
         self, readers: Sequence[int], before: datetime | None = None
     ) -> dict[int, datetime]:
-        """When the newest digest that went out to each reader was frozen; earlier than `before`."""
+        """When the newest digest that went out to each reader was frozen; earlier than `before`.
+
+        The last few of each are looked at, not years of them: no clock goes back for longer.
+        """
+        few = (
+            select(DELIVERY.c.created_at)
+            .where(DELIVERY.c.subscriber == SUBSCRIBER.c.id, *_frozen(before))
+            .order_by(DELIVERY.c.id.desc())
+            .limit(_LAST_FEW)
+            .correlate(SUBSCRIBER)
+            .subquery()
+        )
+        last = select(func.max(few.c.created_at)).scalar_subquery()
         newest: dict[int, datetime] = {}
         with self._database.read() as connection:
             for part in chunks(list(readers)):
                 rows = connection.execute(
-                    select(DELIVERY.c.subscriber, func.max(DELIVERY.c.created_at))
-                    .where(
-                        DELIVERY.c.subscriber.in_(part),
-                        *_frozen(before),
-                    )
-                    .group_by(DELIVERY.c.subscriber)
+                    select(SUBSCRIBER.c.id, last).where(SUBSCRIBER.c.id.in_(part))
                 )
-                newest.update({row[0]: row[1] for row in rows})
+                newest.update({number: moment for number, moment in rows if moment is not None})
         return newest
 
     def by_public_id(self, public_id: str) -> Delivery:
