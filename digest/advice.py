@@ -18,6 +18,21 @@ class _Rule(NamedTuple):
 # The first that fits is said, so what is special stands before what is general.
 _ADVICE: Final = (
     _Rule(
+        r"TOKEN_COMMAND (?:gives no token|cannot be run)",
+        "Run that command by hand as the user that runs Paper Digest: it has to end well and print "
+        "one line, a token.",
+    ),
+    _Rule(
+        r"takes no tokens",
+        "This relay wants a password: set DIGEST_SMTP_PASSWORD and leave DIGEST_SMTP_TOKEN_COMMAND "
+        "away.",
+    ),
+    _Rule(
+        r"did not take the name and token",
+        "The token may be of another account, or without the right to send mail: run the command "
+        "of DIGEST_SMTP_TOKEN_COMMAND by hand, as the user that runs Paper Digest.",
+    ),
+    _Rule(
         r"application-specific|app(?:lication)? password|InvalidSecondFactor|5\.7\.9",
         "This account wants an app password, not the one you log in with: make one in the "
         "account's security settings and put it into DIGEST_SMTP_PASSWORD.",

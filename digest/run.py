@@ -199,11 +199,13 @@ def deliver(
 
 def _returned(app: App, sent: Sent) -> None:
     """A recipient refused at the door counts like one whose mail came back."""
-    from digest.bounces import Report as Returned  # noqa: PLC0415 -- seldom needed
+    from digest.bounces import Kind  # noqa: PLC0415 -- seldom needed
+    from digest.bounces import Report as Returned  # noqa: PLC0415
     from digest.bounces.judging import judge  # noqa: PLC0415
 
     reply, now = sent.reply, app.clock()
-    kind = judge(reply.enhanced, reply.code, reply.text)
+    # Where the relay was not even asked, as with what it cannot take, that is ours to mend.
+    kind = judge(reply.enhanced, reply.code, reply.text) if reply.code else Kind.BLOCKED
     app.store.suppressions.take(
         Returned(
             kind,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import sys
 import threading
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from recorder import HANG_UP, STALL, Recorder, Session
@@ -255,6 +257,45 @@ def test_each_way_of_logging_in(offered: str, login: Login, said: list[str]) -> 
     assert [line for line in heard if line in said] == said
 
 
+SECRET: Final = "pässwort".encode()
+
+
+@pytest.mark.parametrize(
+    ("offered", "said"),
+    [
+        ("PLAIN", ["\0jürgen\0pässwort"]),
+        ("LOGIN", ["jürgen", "jürgen", "pässwort"]),
+        ("CRAM-MD5", [f"jürgen {hmac.new(SECRET, b'Username:', 'md5').hexdigest()}"]),
+    ],
+)
+def test_names_and_passwords_of_any_letters_log_in(offered: str, said: list[str]) -> None:
+    questions = iter([b"334 VXNlcm5hbWU6\r\n", b"334 UGFzc3dvcmQ6\r\n"])
+    heard: list[str] = []
+
+    def answer(verb: str, session: Session) -> bytes | None:
+        if verb in {"CONNECT", "EHLO", "MAIL", "RCPT", "DATA", ".", "QUIT"}:
+            return None
+        given = session.lines[-1].removeprefix(f"AUTH {offered}").strip()
+        heard.extend([base64.b64decode(given).decode()] if given else [])
+        is_asked = offered == "LOGIN" or (offered == "CRAM-MD5" and not given)
+        return next(questions, b"235 ok\r\n") if is_asked else b"235 ok\r\n"
+
+    with Recorder(extensions=(f"AUTH {offered}",), answer=answer) as relay:
+        assert one(relay, login=Login("jürgen", "pässwort")).outcome is Outcome.ACCEPTED
+    assert heard == said
+
+
+def test_a_token_that_is_not_taken_is_told_as_one() -> None:
+    with (
+        Recorder(
+            extensions=("AUTH XOAUTH2",),
+            answer=lambda verb, _: b"535 5.7.8 no\r\n" if verb == "AUTH" else None,
+        ) as relay,
+        pytest.raises(RelayRefused, match=r"name and token .*what DIGEST_SMTP_TOKEN_COMMAND"),
+    ):
+        one(relay, login=Login("me", None, "echo ya29.token"))
+
+
 @pytest.mark.parametrize(
     ("program", "why"),
     [
@@ -447,7 +488,7 @@ def test_what_a_relay_offers_is_used() -> None:
     )
     assert (large.outcome, large.text) == (
         Outcome.REJECTED,
-        "2000 bytes are more than the relay takes",
+        "2000 bytes are more than the 1000 the relay takes",
     )
     assert len(relay.dots) == 2
 

@@ -100,6 +100,19 @@ def test_answers_that_name_the_reader_are_one_answer(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("readers")
+def test_what_the_relay_was_not_asked_never_counts_against_a_reader(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Recorder(extensions=("SIZE 100",)) as relay:
+        monkeypatch.setenv("DIGEST_SMTP_URL", relay.url)
+        assert "bytes are more than the 100 the relay takes" in call("run", "--now").stderr
+        assert relay.dots == []
+    back = json.loads(call("bounces", "list", "--json").stdout)
+    assert {one["kind"] for one in back} <= {"blocked"}
+    assert call("suppressions", "list").stdout == "No address is suppressed.\n"
+
+
+@pytest.mark.usefixtures("readers")
 def test_a_hundred_different_answers_are_ten_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     said = {f"r{n}@example.org": f"450 4.2.0 try {n}\r\n".encode() for n in range(20)}
     with answering(said) as relay:
@@ -232,6 +245,16 @@ def test_the_doctor_says_that_there_is_no_database_and_looks_at_the_rest(folder:
     assert first.startswith("failed   database: there is no database at")
     assert "warning  relay: none: mails become files in outbox" in result.stdout
     assert sorted(path.name for path in folder.iterdir()) == ["listing.json"]
+
+
+@pytest.mark.usefixtures("readers")
+def test_the_doctor_misses_whoever_decides_and_sends() -> None:
+    with closing(sqlite3.connect("paper-digest.db")) as database:
+        database.execute("UPDATE subscriber SET next_due = next_due - 30 * 86400 * 1000000")
+        database.commit()
+    said = call("doctor").stdout
+    assert "warning  sending: 20 readers are due, the first since " in said
+    assert "Does cron or `paper-digest serve` run? `paper-digest run` does it now." in said
 
 
 def test_the_doctor_upgrades_nothing(readers: Path) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _ANSWERS: Final = 10
 """Different answers of a relay that are told one by one."""
+_LONGEST: Final = 200
+"""Characters of an answer that are told; the log has all of it."""
 _NAMED: Final = 3
 """Readers who are named of those that got the same answer."""
 _UNKNOWN: Final = {
@@ -131,6 +133,7 @@ class _Unsent:
         if reply.outcome is Outcome.ACCEPTED:
             return
         words = " ".join(filter(None, (str(reply.code or ""), reply.enhanced, reply.text)))
+        words = words if len(words) <= _LONGEST else f"{words[: _LONGEST - 3]}..."
         key = (reply.outcome, words.replace(address, "...") if address else words)
         self._first.setdefault(key, words)
         self._said.setdefault(key, []).append(address)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LITTLE: Final = 200_000_000
 """Bytes of free disk below which one morning's ingest may not fit."""
+LATE: Final = timedelta(hours=3)
+"""A digest that has been due for so long: nobody comes to decide what is in it."""
 MUCH_AHEAD: Final = timedelta(minutes=5)
 
 
@@ -35,7 +37,7 @@ def look_at_machine(app: App) -> list[Finding]:
         *_copy(app),
         *(_disk(path) if path else ()),
         *_clock(app, seen, now),
-        _waiting(seen),
+        _waiting(seen, now),
     ]
 
 
@@ -125,7 +127,7 @@ def _clock(app: App, seen: Condition, now: datetime) -> list[Finding]:
     return [ok("clock", told)]
 
 
-def _waiting(seen: Condition) -> Finding:
+def _waiting(seen: Condition, now: datetime) -> Finding:
     counts = {state: seen.states.get(state, 0) for state in ("ready", "deferred", "unknown")}
     told = ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
     if seen.paused:
@@ -140,4 +142,11 @@ def _waiting(seen: Condition) -> Finding:
             f"{told}; of what is unknown nobody knows whether it arrived",
             "`paper-digest deliveries --state unknown`, then resend or resolve.",
         )
+    readers, since = seen.overdue
+    if since is not None and now - since > LATE:
+        due = "reader is" if readers == 1 else "readers are"
+        return warning(
+            "sending", f"{readers:,} {due} due, the first since {since:%Y-%m-%d %H:%M} UTC",
+            "Does cron or `paper-digest serve` run? `paper-digest run` does it now.",
+        )  # fmt: skip
     return ok("sending", told or "nothing waits")

@@ -361,19 +361,18 @@ def _parameters(outgoing: Outgoing, offered: Extensions) -> str:
     """What MAIL says of the message; raises _UnwritableError where the relay cannot take it."""
     said = ""
     size = len(outgoing.message)
+    is_named_in_ascii = (outgoing.sender + outgoing.to).isascii()
+    if not is_named_in_ascii and not offered.utf8:
+        raise _UnwritableError("the address needs SMTPUTF8, which the relay does not offer")
     if offered.largest and size > offered.largest:
-        raise _UnwritableError(f"{size} bytes are more than the relay takes")
+        raise _UnwritableError(f"{size} bytes are more than the {offered.largest} the relay takes")
     if offered.size:
         said += f" SIZE={size}"
     if not outgoing.message.isascii():
         if not offered.eight_bit:
             raise _UnwritableError("it has 8-bit text, and the relay does not take any")
         said += " BODY=8BITMIME"
-    if not (outgoing.sender + outgoing.to).isascii():
-        if not offered.utf8:
-            raise _UnwritableError("the address needs SMTPUTF8, which the relay does not offer")
-        said += " SMTPUTF8"
-    return said
+    return said if is_named_in_ascii else f"{said} SMTPUTF8"
 
 
 def stuffed(message: bytes) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import shlex
 import smtplib
 import socket
@@ -20,7 +22,7 @@ from digest.smtp.dialogue import Dialogue, Extensions, Timing
 from digest.smtp.replies import Replies, tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 CONNECT_SECONDS: Final = 30.0
 TOKEN_SECONDS: Final = 60.0
@@ -32,7 +34,9 @@ AWAY: Final = 60.0
 DEFAULT_CONNECTIONS: Final = 4
 _READ: Final = 4096
 _PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-_METHODS: Final = ("PLAIN", "LOGIN", "CRAM-MD5")
+_QUESTION: Final = 334
+_LOGGED_IN: Final = 235
+_MOST_QUESTIONS: Final = 5
 _GREETING: Final = 220
 
 
@@ -131,10 +135,13 @@ class Relay:
             return self._opened(self._connect())
         except smtplib.SMTPAuthenticationError as error:
             self._token = ""
-            said = _said(error.smtp_error)
+            said = f"{error.smtp_code} {_said(error.smtp_error)}"
+            what, where = "password", "DIGEST_SMTP_PASSWORD"
+            if self.login.token_command:
+                what, where = "token", "what DIGEST_SMTP_TOKEN_COMMAND prints"
             raise RelayRefused(
-                f"{self.name} did not take the name and password ({error.smtp_code} {said}): "
-                "check DIGEST_SMTP_USER and DIGEST_SMTP_PASSWORD"
+                f"{self.name} did not take the name and {what} ({said}): "
+                f"check DIGEST_SMTP_USER and {where}"
             ) from error
         except smtplib.SMTPNotSupportedError as error:
             raise RelayRefused(f"{self.name} cannot do what the URL asks for: {error}") from error
@@ -189,19 +196,21 @@ class Relay:
     def _log_in(self, smtp: _Bounded) -> None:
         """AUTH XOAUTH2 where there is a token, else the first of PLAIN, LOGIN and CRAM-MD5."""
         offered = smtp.esmtp_features.get("auth", "").upper().split()
-        smtp.user, smtp.password = self.login.user or "", self.login.password or ""
+        user, password = self.login.user or "", self.login.password or ""
         if self.login.token_command:
             if "XOAUTH2" not in offered:
                 raise smtplib.SMTPNotSupportedError("it takes no tokens (AUTH XOAUTH2)")
-            said = f"user={self.login.user}\1auth=Bearer {self._fresh_token()}\1\1"
+            said = f"user={user}\1auth=Bearer {self._fresh_token()}\1\1"
             # What it asks after a refusal is answered with nothing, and then it says 535.
-            smtp.auth("XOAUTH2", lambda asked=None: said if asked is None else "")
-            return
-        for method in _METHODS:
-            if method in offered:
-                smtp.auth(method, getattr(smtp, f"auth_{method.lower().replace('-', '_')}"))
-                return
-        raise smtplib.SMTPNotSupportedError("SMTP AUTH extension not supported by server")
+            _answer(smtp, "XOAUTH2", lambda asked: said if asked is None else "")
+        elif "PLAIN" in offered:
+            _answer(smtp, "PLAIN", lambda _: f"\0{user}\0{password}")
+        elif "LOGIN" in offered:
+            _answer(smtp, "LOGIN", lambda asked: password if _is_about_more(asked) else user)
+        elif "CRAM-MD5" in offered:
+            _answer(smtp, "CRAM-MD5", lambda asked: _signed(user, password, asked))
+        else:
+            raise smtplib.SMTPNotSupportedError("SMTP AUTH extension not supported by server")
 
     def _fresh_token(self) -> str:
         with self._lock:
@@ -261,6 +270,37 @@ class Relays:
             if len(errors) == 1
             else type((refused or errors)[0])("; ".join(str(error) for error in errors))
         )
+
+
+def _answer(smtp: _Bounded, method: str, reply: Callable[[bytes | None], str | None]) -> None:
+    """Log in with what `reply` says: at first, asked None, and to each question after that.
+
+    Names and passwords are UTF-8 (RFC 4616 2), which smtplib's own way does not bear.
+    """
+    first = reply(None)
+    code, said = smtp.docmd("AUTH", method if first is None else f"{method} {_base64(first)}")
+    for _ in range(_MOST_QUESTIONS):
+        if code != _QUESTION:
+            break
+        code, said = smtp.docmd(_base64(reply(base64.b64decode(said)) or ""))
+    if code != _LOGGED_IN:
+        raise smtplib.SMTPAuthenticationError(code, said)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode("ascii")
+
+
+def _is_about_more(asked: bytes | None) -> bool:
+    """Whether a question of LOGIN is about the password; some ask for the name again."""
+    return asked is not None and b"user" not in asked.lower()
+
+
+def _signed(user: str, password: str, asked: bytes | None) -> str | None:
+    """CRAM-MD5 (RFC 2195): it begins with their question."""
+    if asked is None:
+        return None
+    return f"{user} {hmac.new(password.encode(), asked, 'md5').hexdigest()}"
 
 
 def token(command: str, setting: str = "DIGEST_SMTP_TOKEN_COMMAND") -> str:

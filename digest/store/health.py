@@ -29,7 +29,8 @@ class Condition:
 
     `broken` is the first thing an integrity check found, or ""; `checked` whether it came to its
     end in time. `offset` is how far the server's clock is ahead of ours, `newest` the newest
-    instant that is written down. `unknown` counts deliveries nobody can tell the end of.
+    instant that is written down. `unknown` counts deliveries nobody can tell the end of,
+    `overdue` the readers whose digest is due, with the instant of the first.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Condition:
     offset: timedelta
     newest: datetime | None
     states: Mapping[str, int]
+    overdue: tuple[int, datetime | None]
     paused: tuple[tuple[int, str], ...]
 
 
@@ -60,6 +62,9 @@ def condition(database: Database, now: datetime, *, seconds: float = 10.0) -> Co
             for column in (DELIVERY.c.created_at, ISSUE.c.frozen_at, PAPER.c.first_seen_at)
             if (moment := one(select(func.max(column)))) is not None
         ]
+        is_due = (SUBSCRIBER.c.next_due <= now) & (SUBSCRIBER.c.status == "active")
+        first = select(func.count(), func.min(SUBSCRIBER.c.next_due)).where(is_due)
+        due = connection.execute(first).one()
         if database.is_sqlite:
             kind = f"SQLite {one(text('SELECT sqlite_version()'))}"
             size = one(
@@ -81,6 +86,7 @@ def condition(database: Database, now: datetime, *, seconds: float = 10.0) -> Co
             offset,
             max(newest, default=None),
             {row[0]: row[1] for row in connection.execute(states)},
+            (due[0], due[1]),
             tuple((row.id, row.reason) for row in connection.execute(paused)),
         )
 
