@@ -139,7 +139,8 @@ class Backlog:
             return 0.0
         seconds = self._pace.wait(self._moment(), relay=relay)
         if seconds > LONGEST_WAIT:
-            self.held = f"the pace lets the next message go in {seconds / 60:.0f} minutes"
+            then = self._clock() + timedelta(seconds=seconds)
+            self.held = f"the pace lets the next message go at {then:%Y-%m-%d %H:%M} UTC"
         return min(seconds, 1.0)
 
     def next(self, relay: str) -> tuple[Job | None, float]:
