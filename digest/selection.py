@@ -18,7 +18,6 @@ import numpy as np
 from digest.errors import SelectionError
 from digest.match import Reason, ReasonKind, distinct, explain
 from digest.retold import TOP_TEN
-from digest.variants import Variants
 from subscribers.muting import muted_by
 from subscribers.query import Query, check
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from digest.match import Match, Ranking
     from digest.papers import Paper
+    from digest.variants import Variants
     from subscribers.profile import Profile
     from subscribers.subscriber import Subscriber
     from subscribers.tree import Line
@@ -330,6 +330,8 @@ def told(
 
 def variants_of(rankings: Sequence[Ranking]) -> Variants:
     """The papers that were at hand, to be compared."""
+    from digest.variants import Variants  # noqa: PLC0415 -- with scipy, which senders do not need
+
     if not rankings:
         return Variants(())
     engine = rankings[0].answered.engine

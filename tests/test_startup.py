@@ -67,6 +67,23 @@ def test_help_and_a_run_with_nothing_due_import_nothing_heavy(
     assert done.stdout.splitlines()[-1] == "heavy:", done.stdout
 
 
+def test_who_makes_and_sends_messages_loads_no_scipy() -> None:
+    """A third of a second of each press, and ten megabytes, for what only matching needs."""
+    program = (
+        "import sys, digest.delivery, digest.fragments, digest.letters, digest.press, digest.run\n"
+        "print([name for name in ('scipy', 'fastapi', 'httpx') if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str, Path]]:
     """A `serve` at work, with one reader whose hour came while nothing was running."""
