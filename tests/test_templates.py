@@ -142,6 +142,17 @@ def test_escaping_cannot_be_switched_off(tmp_path: Path) -> None:
         assert says(tmp_path, card_html=text)
 
 
+def test_an_empty_part_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = overlay(tmp_path, masthead_html="", foot_html="{# nothing #}")
+    html = (
+        Renderer(Brand(), folder)
+        .fitted(RICH.reader, RICH.selection, RICH.papers, RICH.links)[1]
+        .html
+    )
+    assert "[[" not in html
+    assert "Unsubscribe" not in html
+
+
 def test_one_part_is_the_operators_and_the_rest_stays_ours(tmp_path: Path) -> None:
     folder = overlay(tmp_path, compact_html="<h3>{{ one.number }}: {{ one.title }}</h3>")
     one = (RICH.reader, RICH.selection, RICH.papers, RICH.links)

@@ -156,18 +156,16 @@ def _framed(name: str, parts: Mapping[str, Source]) -> str:
     frame = parts[name]
 
     def filled(text: str, kind: str) -> str:
-        return _MARK.sub(lambda found: _part(f"{found[1]}.{kind}", parts) or found[0], text)
+        return _MARK.sub(lambda found: part(f"{found[1]}.{kind}", found[0]), text)
+
+    def part(name: str, mark: str) -> str:
+        return _COMMENT.sub("", parts[name].text) if name in _IN_FRAMES else mark
 
     try:
         html = _compiled_mjml(filled(_COMMENT.sub("", frame.text), "mjml"))
     except ValueError as error:
         raise TemplateError(f"{frame.path}: MJML does not compile: {error}") from error
     return slim(_tight(filled(html, "html")))
-
-
-def _part(name: str, parts: Mapping[str, Source]) -> str:
-    """The source of a part that stands in a frame; nothing for another's name."""
-    return _COMMENT.sub("", parts[name].text) if name in _IN_FRAMES else ""
 
 
 _IN_FRAMES: Final = ("style.mjml", "masthead.html", "lead.html", "foot.html", "note.html")
