@@ -38,12 +38,11 @@ LONGEST_LINE: Final = 4_000_000
 LONGEST_TEXT: Final = 4_000
 """Characters of one cell, but for that of a library."""
 LIBRARY: Final = "library"
-MOST_INTERESTS: Final = 20
 _ADDRESS_TOO: Final = frozenset({"email", "e-mail", "mail", "email address", "e-mail address"})
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _YES, _NO = frozenset({"yes", "true", "1", "y", "on"}), frozenset({"no", "false", "0", "n", "off"})
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
-_NUMBERED: Final = re.compile(r"(?P<name>[a-z ]+?)[ _](?P<number>[2-9]|1\d|20)")
+_NUMBERED: Final = re.compile(r"(?P<name>[a-z ]+?)[ _](?P<number>[2-9]|[1-9]\d{1,2})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from digest.cli import ORDER, Commands, app, root
 from digest.cli.environment import environment, read_file
 from digest.cli.terminal import Steps, count, table
-from digest.demo import Mailbox
+from digest.demo import SAMPLE, Mailbox
 from digest.errors import SettingsError
 from digest.store import open_store
 from digest.templating.parts import templates_dir
@@ -538,6 +538,14 @@ def test_a_part_is_copied_into_a_folder_of_ones_own_also_beside_ours(
     refused = call("templates", "new", "card.html", "--dir", "templates")
     assert refused.exit_code == 1
     assert refused.stderr.startswith("templates holds our parts: ")
+
+
+@pytest.mark.usefixtures("house")
+def test_a_trial_of_a_folder_of_listings_shows_every_source_in_it() -> None:
+    result = call("sources", "test", f"file:{SAMPLE}")
+    shown = [line.partition(",")[0] for line in result.stdout.splitlines() if line[0] != " "]
+    assert shown == ["arXiv", "bioRxiv", "Daily Papers"]
+    assert result.exit_code == 1, "one of them is known to be incomplete"
 
 
 @pytest.mark.usefixtures("house")

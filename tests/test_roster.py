@@ -64,6 +64,13 @@ class TestReading:
         assert isinstance(one, Entry)
         assert one.reader.profiles == (Profile("agents"), Profile("routing", limit=0))
 
+    def test_a_reader_of_many_interests_comes_back_with_all_of_them(self) -> None:
+        profiles = tuple(Profile(f"topic{number}") for number in range(120))
+        reader = Subscriber("a@example.org", profiles=profiles)
+        (one,) = entries("".join(write([reader])))
+        assert isinstance(one, Entry)
+        assert one.reader.profiles == profiles
+
     def test_every_wrong_line_is_named_and_spoils_no_other(self) -> None:
         text = (
             "address,keywords,at,zone,limit,cadence\n"

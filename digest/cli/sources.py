@@ -157,25 +157,33 @@ def try_out(
 
 def _tried(house: App, source: Source) -> bool:
     """One question and what came of it; whether it was complete."""
-    from digest.sources import FetchState, Window
+    from digest.sources import Window
 
     now = house.clock()
     window = Window.last(1, now)
     with house.polite() as client:
         began = client.clock.monotonic()
-        found = list(islice(source.fetch(window, client), 1))
+        fetches = source.fetch(window, client)
+        # Others may go on to older days; a folder of files has a list of each of its sources.
+        found = list(fetches if source.name == "file" else islice(fetches, 1))
         seconds = client.clock.monotonic() - began
         asked = client.requests
     if not found:
         typer.echo(f"{source.label} has no list for {window.until} yet.")
         return True
-    fetch = found[0]
+    cost = f"{count(asked, 'request')}, {seconds:.1f} s"
+    for fetch in found:
+        _show(fetch, cost, house.settings.zone, now)
+    return all(fetch.state.complete for fetch in found)
+
+
+def _show(fetch: Fetch, cost: str, zone: str, now: datetime) -> None:
+    """What came, the first of its papers, and what was odd."""
+    from digest.sources import FetchState
+
     note = f" ({fetch.note})" if fetch.note else ""
     came = count(len(fetch.papers), "paper")
-    typer.echo(
-        f"{fetch.label}, {fetch.day}: {fetch.state.value}{note}, {came}, "
-        f"{count(asked, 'request')}, {seconds:.1f} s"
-    )
+    typer.echo(f"{fetch.label}, {fetch.day}: {fetch.state.value}{note}, {came}, {cost}")
     for paper in fetch.papers[:_SHOWN]:
         typer.echo(f"  {paper.id}  {in_unicode(paper.title)}")
     if len(fetch.papers) > _SHOWN:
@@ -186,9 +194,7 @@ def _tried(house: App, source: Source) -> bool:
     if fetch.papers and not odd:
         typer.echo("  nothing odd")
     if fetch.state is FetchState.THROTTLED and fetch.retry_at:
-        zone = house.settings.zone
         typer.echo(f"  it wants to be asked again {when(fetch.retry_at, zone, now=now)}")
-    return fetch.state.complete
 
 
 def _odd(fetch: Fetch, now: datetime) -> Iterable[str]:

@@ -37,7 +37,6 @@ _PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _QUESTION: Final = 334
 _LOGGED_IN: Final = 235
 _MOST_QUESTIONS: Final = 5
-_GREETING: Final = 220
 
 
 @dataclass(frozen=True, slots=True)

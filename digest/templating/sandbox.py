@@ -202,16 +202,6 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return _bounded(super().call(context, function, *args, **kwargs))
 
 
-_FAILURES: Final = (
-    JinjaError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-)
-
-
 def run(template: Template, values: Mapping[str, Any], recording: list[Later] | None = None) -> str:
     """What the template makes of the values; TemplateError, with its line, where it cannot.
 

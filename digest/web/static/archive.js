@@ -24,7 +24,7 @@
     });
     const words = [];
     if (!isOff()) {
-      if (titles.length) words.push(["j", ""], ["k", " next and last paper, "]);
+      if (titles.length) words.push(["j", ""], ["k", " next and previous paper, "]);
       if (at("earlier")) words.push(["[", at("later") ? "" : " earlier, "]);
       if (at("later")) words.push(["]", at("earlier") ? " earlier and later, " : " later, "]);
       if (at("previous")) words.push(["p", at("next") ? "" : " previous page, "]);
