@@ -11,6 +11,7 @@ import pytest
 from browser import Scheme, browser, hold_to_the_rules, opened
 from house import settings_in
 from loopback import Site, serving
+from playwright.sync_api import expect
 
 from digest import papers
 from digest.app import App
@@ -200,6 +201,22 @@ class TestThePreview:
                 heading = page.frame_locator(f"iframe.{frame}").locator("h1")
                 heading.wait_for()
                 assert "for you" in heading.inner_text()
+
+    def test_on_a_phone_the_button_leads_to_the_mail_below_the_readers(
+        self, house: House, browser: Browser
+    ) -> None:
+        with opened(browser, 390) as page:
+            page.set_viewport_size({"width": 390, "height": 400})
+            page.goto(house.preview.url)
+            page.fill("#q", '"agents')
+            page.get_by_role("button", name="Show my mail").click()
+            page.wait_for_selector(".problem")
+            assert page.evaluate("scrollY") == 0, "a mistake is looked at first"
+            page.fill("#q", "agents")
+            page.get_by_role("button", name="Show my mail").click()
+            heading = page.get_by_role("heading", name="Your mail")
+            heading.wait_for()
+            expect(heading).to_be_in_viewport()
 
     def test_what_the_fields_are_for_stands_above_them(self, house: House, still: Page) -> None:
         still.goto(house.preview.url)

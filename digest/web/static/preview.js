@@ -9,7 +9,6 @@
   async function show() {
     const mine = ++newest;
     const address = new URL(form.getAttribute("action"), location.href);
-    address.hash = "";
     for (const [name, value] of new FormData(form)) if (value) address.searchParams.set(name, value);
     if (!address.searchParams.has("q")) address.searchParams.set("q", "");
     const late = setTimeout(() => document.getElementById("mail").classList.add("late"), 400);
@@ -54,7 +53,8 @@
     event.preventDefault();
     clearTimeout(timer);
     show().then(() => {
-      // On a phone the mail stands below the list of readers.
+      // On a phone the mail stands below the list of readers; a mistake is looked at first.
+      if (field.hasAttribute("aria-invalid")) return;
       const mail = document.getElementById("mail");
       if (mail.getBoundingClientRect().top > innerHeight / 2) mail.scrollIntoView();
     });
