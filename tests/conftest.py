@@ -59,8 +59,11 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
     """Where a database of this test's own is: the test runs once on SQLite, once on PostgreSQL."""
+    monkeypatch.chdir(tmp_path)  # where it is remembered what was sent from a server
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'digest.db'}"
     server: Postgres = request.getfixturevalue("postgres")
