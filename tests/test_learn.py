@@ -87,6 +87,17 @@ def test_learning_is_the_same_every_time_and_in_any_order() -> None:
     ]
 
 
+def test_what_is_learned_of_a_reader_does_not_depend_on_what_others_saved() -> None:
+    """Readers are decided block by block; the older papers of a block's others count for nobody."""
+    made = papers()
+    at_hand, mine, others = made[10:], made[:5], made[5:10]
+    saved = [*(paper.number for paper in mine), 11, 12]
+    alone = Lessons(at_hand, mine).learn(saved)
+    assert alone is not None
+    assert {weight.word for weight in alone.weights} >= {"gripper", "tactile"}
+    assert Lessons(at_hand, [*others, *mine]).learn(saved) == alone
+
+
 def test_learned_interest_reorders_what_keywords_found_and_brings_nothing_in() -> None:
     engine = Engine(papers(), now=NOW)
     for text in ("model", "enzyme", "model -robot"):
