@@ -24,6 +24,8 @@ class Field(StrEnum):
     SOURCE = "source"
     ID = "id"
 
+    __hash__ = str.__hash__  # terms are looked up all the time, and an Enum's own is slow
+
     @property
     def is_text(self) -> bool:
         """Whether it is running text, in which words and phrases are looked for."""
@@ -36,6 +38,8 @@ class Form(StrEnum):
     FOLDED = "folded"
     WRITTEN = "written"
     PREFIX = "prefix"
+
+    __hash__ = str.__hash__
 
 
 class Pattern(NamedTuple):

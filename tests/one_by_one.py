@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from digest.match.reasons import Reason, ReasonKind, together, told_by, trend_reason
+from digest.match.reasons import Reason, ReasonKind, told_by, trend_reason
 from digest.match.score import (
     POINT,
     coefficients,
@@ -136,7 +136,7 @@ def _match(query: Query, scored: _Scored, shelf: Shelf) -> Literal:
         reading = shelf.readings[scored.place]
         told = [told_by(lines[number], reading, shelf.now) for number in numbers]
         first = lines[numbers[0]]
-        reasons = together(told) or (Reason(ReasonKind.TERM, first.text, "line"),)
+        reasons = _together(told) or (Reason(ReasonKind.TERM, first.text, "line"),)
     else:
         reasons = (trend_reason(paper, shelf.now),)
     return Literal(
@@ -146,3 +146,13 @@ def _match(query: Query, scored: _Scored, shelf: Shelf) -> Literal:
         reasons,
         tuple(sorted(numbers[1:])),
     )
+
+
+def _together(lines: Sequence[tuple[Reason, ...]]) -> tuple[Reason, ...]:
+    """Each reason once: title, abstract, organization, author, what is no text, counts."""
+    found: list[Reason] = []
+    for reason in (reason for line in lines for reason in line):
+        if all((reason.kind, reason.text.casefold()) != (o.kind, o.text.casefold()) for o in found):
+            found.append(reason)
+    fields = [{"title"}, {"abstract", "summary"}, {"org"}, {"author"}, {"category", "source", "id"}]
+    return tuple(reason for group in [*fields, {""}] for reason in found if reason.field in group)

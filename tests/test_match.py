@@ -130,8 +130,8 @@ def test_a_line_with_a_mistake_is_passed_over() -> None:
 
 def test_reasons_survive_packing() -> None:
     (found,) = ranked("routing upvotes>3", paper(1, "Routing", signals=Signals(upvotes=5)))
-    packed = json.loads(json.dumps([reason.pack() for reason in found.reasons]))
-    assert tuple(map(Reason.unpack, packed)) == found.reasons
+    loaded = [json.loads(reason.packed) for reason in found.reasons]
+    assert tuple(map(Reason.unpack, loaded)) == found.reasons
     with pytest.raises(ValueError, match="no packed reason"):
         Reason.unpack(["term"])
 

@@ -187,16 +187,17 @@ class Desk:
         self._points_of[program] = said
         return said
 
-    def fitting(self, first: Ints, places: Places) -> tuple[Ints, Ints]:
-        """Of each place that an answer gives a profile, the lines it fits, the best first.
+    def fitting(self, rows: Ints, first: Ints, places: Places) -> tuple[Ints, Ints]:
+        """Of each place that an answer gives some profiles, the lines it fits, the best first.
 
-        Profile n is asked for places[first[n] : first[n + 1]]. The lines of cell n, counted from
-        0 in their profile, are lines[begins[n] : begins[n + 1]]: (begins, lines). For a small
-        audience.
+        The n-th of these rows is asked for places[first[n] : first[n + 1]]. The lines of cell n,
+        counted from 0 in their profile, are lines[begins[n] : begins[n + 1]]: (begins, lines).
+        For a small audience.
         """
         row, light = self._whole
-        number = self._numbers[ranges(self._first, self._size)]
-        profile = np.repeat(np.arange(len(self._size)), self._size)
+        sizes = self._size[rows]
+        number = self._numbers[ranges(self._first[rows], sizes)]
+        profile = np.repeat(np.arange(len(rows)), sizes)
         heavy, excludes = self._is_heavy[number], self._excludes[number]
         asked = _Asked(profile, row[number], heavy, excludes)
         column, width = self._best.column_of[places], self._best.width

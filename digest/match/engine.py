@@ -20,9 +20,9 @@ from digest.match.best import Best
 from digest.match.desk import Desk
 from digest.match.index import Index
 from digest.match.ranking import Answered, Ranking, Shown
-from digest.match.reasons import Teller
 from digest.match.score import POINT, fresh_points, ranks, rarity, trend, trend_points
 from digest.match.stored import form, program, understood
+from digest.match.teller import Teller
 from subscribers.tree import Not
 
 if TYPE_CHECKING:
@@ -115,7 +115,11 @@ class Engine:
             desk = self._desk(Audience(stored))
             answer = self._answered(desk, len(asked), self.size if top is None else top)
             answered = Answered(self, desk, asked, liked[block], answer)
-            shown = None if top is None else Shown(answered, answer.first, answer.places)
+            shown = (
+                None
+                if top is None
+                else Shown(answered, np.arange(len(asked)), answer.first, answer.places)
+            )
             for row in range(len(asked)):
                 yield Ranking(answered, row, shown)
 

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from digest.papers import Paper
-    from subscribers.finding import Reading
 
     Ints = npt.NDArray[np.int64]
 
@@ -62,10 +61,10 @@ class Index:
             [text for paper in papers for text in (paper.title, paper.abstract or paper.summary)],
             like.scan if like else None,
         )
-        self._readings: dict[int, Reading] = {}
+        self._readings: dict[int, ScannedReading] = {}
         self._kept: dict[str, tuple[list[int], list[int]]] = {}
 
-    def reading(self, place: int) -> Reading:
+    def reading(self, place: int) -> ScannedReading:
         """A paper folded for the literal reader, kept for the next question."""
         reading = self._readings.get(place)
         if reading is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
 
-from digest.match.reasons import Reason, ReasonKind, learned_reason, together, trend_reason
+from digest.match.reasons import Reason, ReasonKind, learned_reason, trend_reason
 from digest.match.score import (
     COEFFICIENT_UNIT,
     POINT,
@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from digest.match.stored import Understood
     from subscribers.tree import Line, Query
 
+    Ints = npt.NDArray[np.int64]
+    Places = npt.NDArray[np.int32]
+
 _STRETCH: Final = 32
 """Matches that are made at once, as one walks through them."""
-_NUMBER_BITS: Final = 40
-"""Bits for the number of a line, beside the place of a paper in one integer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,13 @@ class Match:
 
     __slots__ = ("_at", "_cell", "_shown", "paper", "ranking", "score")
 
-    def __init__(self, ranking: Ranking, at: int, paper: int, points: int) -> None:
+    def __init__(  # noqa: PLR0917 -- made by a ranking only
+        self, ranking: Ranking, at: int, paper: int, points: int, shown: Shown, cell: int
+    ) -> None:
         self.ranking = ranking
         self._at = at
-        self._shown: Shown | None = None
-        self._cell = 0
+        self._shown = shown
+        self._cell = cell
         self.paper = paper
         self.score = points / POINT
 
@@ -88,7 +91,7 @@ class Match:
     @property
     def fits(self) -> Sequence[Line]:
         """The lines it fits, the one it fits best first."""
-        return self._shown.lines(self._cell) if self._shown else self.ranking.lines(self._at)
+        return self._shown.lines(self._cell)
 
     @property
     def line(self) -> int:
@@ -114,8 +117,19 @@ class Match:
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """Why it is there, best first; never empty."""
-        told = self._shown.told(self._cell) if self._shown else self.ranking.told(self._at)
-        return self.ranking.reasons(self._at, told)
+        return tuple(map(Reason.of, self._packed))
+
+    @property
+    def packed(self) -> str:
+        """The same as one text, a JSON list of their packed forms."""
+        return f"[{','.join(self._packed)}]"
+
+    @property
+    def _packed(self) -> list[str]:
+        told = self._shown.reasons(self._cell)
+        if told and self.ranking.liked is None:
+            return told
+        return self.ranking.reasons(self._at, told, self.fits)
 
     def __repr__(self) -> str:
         return f"Match({self.paper}, line={self.line}, score={self.score}, {self.reasons})"
@@ -136,10 +150,10 @@ def explain(matches: Iterable[Match]) -> None:
         together.setdefault(match.ranking.answered, []).append(match)
     for answered, some in together.items():
         some.sort(key=_row_of)
-        rows = np.array([match.ranking.row for match in some], dtype=np.int64)
-        first = np.searchsorted(rows, np.arange(len(answered.asked) + 1))
+        asked = np.array([match.ranking.row for match in some], dtype=np.int64)
+        rows, first = np.unique(asked, return_index=True)
         places = np.array([match.place for match in some], dtype=np.int32)
-        shown = Shown(answered, first, places)
+        shown = Shown(answered, rows, np.append(first, len(some)), places)
         for cell, match in enumerate(some):
             match.is_shown(shown, cell)
 
@@ -162,59 +176,57 @@ class Answered:
 class Shown:
     """Papers shown to some profiles that were answered together, all of them explained.
 
-    `places` are those of all profiles, one behind the other; profile n has the cells from
-    first[n] to first[n + 1]. Who asks why one paper is there will ask it of the others: lines
-    that readers share are looked up once, and paper by paper.
+    `rows` are the profiles, `places` the papers of all, one profile behind the other; those of
+    the n-th are the cells from first[n] to first[n + 1]. Who asks why one paper is there will ask
+    it of the others: lines that readers share are looked up once, and paper by paper.
     """
 
-    def __init__(
-        self, answered: Answered, first: npt.NDArray[np.int64], places: npt.NDArray[np.int32]
-    ) -> None:
+    def __init__(self, answered: Answered, rows: Ints, first: Ints, places: Places) -> None:
         self._answered = answered
+        self._rows = rows
         self._first = first
         self._places = places
 
     def lines(self, cell: int) -> list[Line]:
         """The lines that a cell's paper fits, the best first."""
-        begins, lines, _ = self._told
+        begins, lines = self._lines
         return lines[begins[cell] : begins[cell + 1]]
 
-    def told(self, cell: int) -> list[tuple[Reason, ...]]:
-        """What each of these lines says of it."""
-        begins, _, told = self._told
-        return told[begins[cell] : begins[cell + 1]]
+    def reasons(self, cell: int) -> list[str]:
+        """What these lines say of it, packed, the best first."""
+        begins, texts = self._reasons
+        return texts[begins[cell] : begins[cell + 1]]
 
     @cached_property
-    def _told(self) -> tuple[list[int], list[Line], list[tuple[Reason, ...]]]:
-        """Where the lines of each cell begin, the lines, and what every line says."""
-        teller, places = self._answered.engine.teller, self._places
-        begins, lines = self._answered.desk.fitting(self._first, places)
-        pairs = [
-            pair
-            for asked in self._answered.asked
-            for pair in zip(asked.programs, asked.query.lines, strict=True)
-        ]
-        numbers = np.array(
-            [teller.number(program, line) for program, line in pairs], dtype=np.int64
-        )
-        sizes = np.array([len(asked.programs) for asked in self._answered.asked])
+    def _fitting(self) -> tuple[Ints, Ints]:
+        """Where the lines of each cell begin, and which they are: among those of all profiles."""
+        begins, lines = self._answered.desk.fitting(self._rows, self._first, self._places)
+        sizes = np.array([len(asked.programs) for asked in self._asked], dtype=np.int64)
         first = np.repeat(np.cumsum(sizes) - sizes, np.diff(begins[self._first]))
-        pair_of = first + lines
-        place_of = np.repeat(places, np.diff(begins))
-        # One paper behind the other, so that what was read of it is still near the processor.
-        keys = (place_of.astype(np.int64) << _NUMBER_BITS) | numbers[pair_of]
-        _, which, back = np.unique(keys, return_index=True, return_inverse=True)
-        told = [
-            teller.told(number, pairs[pair][1], place)
-            for number, pair, place in zip(
-                numbers[pair_of[which]].tolist(),
-                pair_of[which].tolist(),
-                place_of[which].tolist(),
-                strict=True,
-            )
-        ]
-        fitting = [pairs[pair][1] for pair in pair_of.tolist()]
-        return begins.tolist(), fitting, [told[n] for n in back.tolist()]
+        return begins, first + lines
+
+    @property
+    def _asked(self) -> list[Understood]:
+        return [self._answered.asked[row] for row in self._rows.tolist()]
+
+    @cached_property
+    def _lines(self) -> tuple[list[int], list[Line]]:
+        begins, numbers = self._fitting
+        lines = [line for asked in self._asked for line in asked.query.lines]
+        return begins.tolist(), [lines[number] for number in numbers.tolist()]
+
+    @cached_property
+    def _reasons(self) -> tuple[list[int], list[str]]:
+        begins, numbers = self._fitting
+        cell = np.repeat(np.arange(len(self._places)), np.diff(begins))
+        cell, texts = self._answered.engine.teller.reasons(
+            [program for asked in self._asked for program in asked.programs],
+            [line for asked in self._asked for line in asked.query.lines],
+            cell,
+            numbers,
+            self._places.astype(np.int64)[cell],
+        )
+        return np.searchsorted(cell, np.arange(len(self._places) + 1)).tolist(), texts
 
 
 class Ranking(Sequence[Match]):
@@ -224,6 +236,7 @@ class Ranking(Sequence[Match]):
         self.answered = answered
         self.row = row
         self.shown = shown
+        self.liked = answered.liked[row]
         # A view: the rankings of a whole block are held together.
         a, b = answered.answer.first[row : row + 2].tolist()
         self._first = a
@@ -278,23 +291,20 @@ class Ranking(Sequence[Match]):
             return
         papers, shown, first = self.answered.engine.papers, self.shown, self._first
         part = slice(wanted.start, wanted.stop if wanted.stop >= 0 else None, wanted.step)
-        found = zip(wanted, self.places[part].tolist(), self.points[part].tolist(), strict=True)
-        for at, place, points in found:
-            match = Match(self, at, papers[place].number, points)
-            if shown is not None:
-                match.is_shown(shown, first + at)
-            yield match
+        places = self.places[part]
+        cells: Iterable[int] = range(len(places))
+        if shown is None:
+            row, ends = np.array([self.row]), np.array([0, len(places)])
+            shown = Shown(self.answered, row, ends, places)
+        else:
+            cells = [first + at for at in wanted]
+        found = zip(wanted, places.tolist(), self.points[part].tolist(), cells, strict=True)
+        for at, place, points, cell in found:
+            yield Match(self, at, papers[place].number, points, shown, cell)
 
     @cached_property
     def _points_of(self) -> list[PointsOf]:
         return self.answered.desk.points_of(self.row)
-
-    @cached_property
-    def _numbers(self) -> list[int]:
-        """What the teller knows each line by."""
-        asked = self.answered.asked[self.row]
-        pairs = zip(asked.programs, asked.query.lines, strict=True)
-        return [self.answered.engine.teller.number(program, line) for program, line in pairs]
 
     def _fits(self, at: int) -> list[tuple[int, int]]:
         """The lines that a paper fits, from 0, behind their points below 0: the best first."""
@@ -304,36 +314,17 @@ class Ranking(Sequence[Match]):
             found.sort()
         return found
 
-    def lines(self, at: int) -> list[Line]:
-        """The lines that a paper fits, the one it fits best first."""
-        lines = self.query.lines
-        return [lines[n] for _, n in self._fits(at)]
-
-    def told(self, at: int) -> list[tuple[Reason, ...]]:
-        """What each line says that a paper fits, the best first."""
-        place, lines, numbers = int(self.places[at]), self.query.lines, self._numbers
-        tell = self.answered.engine.teller.told
-        return [tell(numbers[n], lines[n], place) for _, n in self._fits(at)]
-
-    def reasons(self, at: int, told: Sequence[tuple[Reason, ...]]) -> tuple[Reason, ...]:
-        """Why a paper is there, out of what each line says of it that it fits."""
-        found: tuple[Reason, ...]
-        if len(told) == 1 and len(told[0]) == 1:
-            found = told[0]
-        elif told:
-            # Only what is not there may have brought it in (a OR -b): the line is the reason.
-            found = together(told) or (Reason(ReasonKind.TERM, self.lines(at)[0].text, "line"),)
-        else:
-            return (
-                trend_reason(
-                    self.answered.engine.papers[self.places[at]], self.answered.engine.now
-                ),
-            )
-        liked = self.answered.liked[self.row]
-        if liked is None or self._learned[self.places[at]] <= 0:
-            return found
-        like = liked.like(self.answered.engine.index.tfidf.of(int(self.places[at])))
-        return (*found, learned_reason(like)) if like else found
+    def reasons(self, at: int, told: list[str], lines: Sequence[Line]) -> list[str]:
+        """Why a paper is there, packed, out of what the lines it fits say of it."""
+        place, engine = self.places[at], self.answered.engine
+        if not told and not lines:
+            return [trend_reason(engine.papers[place], engine.now).packed]
+        # Only what is not there may have brought it in (a OR -b): the line is the reason.
+        told = told or [Reason(ReasonKind.TERM, lines[0].text, "line").packed]
+        if self.liked is not None and self._learned[place] > 0:
+            like = self.liked.like(engine.index.tfidf.of(int(place)))
+            return [*told, learned_reason(like).packed] if like else told
+        return told
 
     def taken_apart(self, at: int) -> tuple[LineScore, ...]:
         """The lines that a paper fits, with their terms."""

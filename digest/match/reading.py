@@ -6,14 +6,12 @@ looked for in both at once.
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from subscribers.finding import MOST_PLACES, Hit, Reading
 from subscribers.tree import Field
-from subscribers.words import parts, scanner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,15 +50,14 @@ class ScannedReading(Reading):
             return ()
         if len(begins) > MOST_PLACES:
             return super().found(term)
-        text, field, start, cut = term.text, term.field, self._start, self._cut
+        text, field, cut = term.text, term.field, self._cut
         if field is not Field.ANY:
             begins = [at for at in begins if (at < cut) == (field is Field.TITLE)]
-        starts, ends = self._bounds
-        further = len(term.patterns) - 1 - start
-        abstract = self.body_field
+        further, abstract = len(term.patterns) - 1, self.body_field
+        spans = self._scan.located([2 * self._place, 2 * self._place + 1])
         return tuple(
             [
-                Hit(text, "title" if at < cut else abstract, starts[at - start], ends[at + further])
+                Hit(text, "title" if at < cut else abstract, spans[at, 0], spans[at + further, 1])
                 for at in begins
             ]
         )
@@ -86,17 +83,3 @@ class ScannedReading(Reading):
             # Behind the last word of each text stands a separator, which nobody asks for.
             begins = [at for at in begins if stream[at + further] in kinds]
         return begins
-
-    @cached_property
-    def _bounds(self) -> tuple[array[int], array[int]]:
-        """The first character of each word in its text, and the one behind its last."""
-        starts, ends = array("i"), array("i")
-        for text in (self.paper.title, self.paper.abstract or self.paper.summary):
-            for piece in scanner(text).finditer(text):
-                begin = piece.start()
-                for _, _, first, last in parts(piece[0]):
-                    starts.append(begin + first)
-                    ends.append(begin + last)
-            starts.append(len(text))  # the separator
-            ends.append(len(text))
-        return starts, ends

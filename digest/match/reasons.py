@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
+import json
 from enum import StrEnum
-from itertools import count
-from json.encoder import encode_basestring_ascii as _quoted
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from digest.match.score import age
 from subscribers.finding import Hit, categories, evidence, signal_of
 from subscribers.tree import Term
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from digest.match.index import Index
     from digest.papers import Paper
     from subscribers.finding import Reading
     from subscribers.tree import Line
 
 _DAY: Final = 24
 _HOURS_TOLD: Final = 48
-_MOST_HITS: Final = 50
+MOST_HITS: Final = 50
 """Places kept per reason: enough to mark a text, whatever a hostile abstract repeats."""
-_MOST_TOLD: Final = 1 << 18
-"""Reasons kept: some hundred megabytes at most."""
+_RANKS: Final = {"title": 0, "abstract": 1, "summary": 1, "org": 2, "author": 3, "": 5}
+_OTHER_RANK: Final = 4
 
 
 class ReasonKind(StrEnum):
@@ -42,88 +37,117 @@ class ReasonKind(StrEnum):
     LEARNED = "learned"
 
 
-@dataclass(frozen=True, slots=True)
 class Reason:
     """One reason: a term with the field and places it stands in, an author, a floor, the trend.
 
-    `text` is the term as the reader wrote it, the author's name as the paper has it, or words
-    that stand by themselves ("passed 20 upvotes today"). For a term `field` is the best field.
+    Nobody changes one, and two that say the same are equal. What a run freezes of a digest is
+    their packed form, and few are ever looked at: each is read from it, or packed, when asked.
     """
 
-    kind: ReasonKind
-    text: str
-    field: str = ""
-    hits: tuple[Hit, ...] = ()
-    _packed: str = dataclass_field(default="", init=False, repr=False, compare=False)
+    __slots__ = ("_packed", "_said")
+
+    def __init__(
+        self, kind: ReasonKind, text: str, field: str = "", hits: Sequence[Hit] = ()
+    ) -> None:
+        self._packed = ""
+        self._said: _Said | None = _Said(kind, text, field, tuple(hits))
+
+    @classmethod
+    def of(cls, packed: str) -> Reason:
+        """The reason that has this packed form."""
+        made = cls.__new__(cls)
+        made._packed, made._said = packed, None  # noqa: SLF001 -- it is one of ours
+        return made
+
+    @classmethod
+    def unpack(cls, loaded: Sequence[object]) -> Reason:
+        """The reason whose packed form was loaded as this; ValueError for anything else."""
+        try:
+            kind, text, field, hits = loaded
+            places = tuple(_hits_of(str(text), hits))
+            return cls(ReasonKind(str(kind)), str(text), str(field), places)
+        except (TypeError, ValueError) as error:
+            reason = f"{loaded!r:.80} is no packed reason"
+            raise ValueError(reason) from error
 
     @property
     def packed(self) -> str:
-        """pack() as JSON, written once: a reason is shared by all who are shown it."""
+        """All of it as JSON."""
         if not self._packed:
-            hits = [
-                f"[{_quoted(hit.term)},{_quoted(hit.field)},{hit.start},{hit.end}]"
-                for hit in self.hits
-            ]
-            words = f"{_quoted(self.kind)},{_quoted(self.text)},{_quoted(self.field)}"
-            object.__setattr__(self, "_packed", f"[{words},[{','.join(hits)}]]")
+            self._packed = _packed(self._read())
         return self._packed
 
-    def pack(self) -> list[object]:
-        """Plain lists and strings, for JSON."""
-        return [
-            self.kind.value,
-            self.text,
-            self.field,
-            [[hit.term, hit.field, hit.start, hit.end] for hit in self.hits],
-        ]
+    @property
+    def kind(self) -> ReasonKind:
+        """What kind of thing it is."""
+        return self._read().kind
 
-    @classmethod
-    def unpack(cls, packed: Sequence[object]) -> Reason:
-        """The reason that pack() made this of; ValueError for anything else."""
-        try:
-            kind, text, field, hits = packed
-            places = tuple(
-                Hit(str(term), str(where), int(start), int(end))
-                for term, where, start, end in cast("list[list[str]]", hits)
-            )
-            return cls(ReasonKind(str(kind)), str(text), str(field), places)
-        except (TypeError, ValueError) as error:
-            reason = f"{packed!r:.80} is no packed reason"
-            raise ValueError(reason) from error
+    @property
+    def text(self) -> str:
+        """The term as the reader wrote it, the author's name as the paper has it, or words.
+
+        Words stand by themselves: "passed 20 upvotes today".
+        """
+        return self._read().text
+
+    @property
+    def field(self) -> str:
+        """The best field that a term stands in, or nothing."""
+        return self._read().field
+
+    @property
+    def rank(self) -> int:
+        """The smaller the better: title, abstract, organization, authors, other fields, floors."""
+        return _RANKS.get(self.field, _OTHER_RANK)
+
+    @property
+    def hits(self) -> tuple[Hit, ...]:
+        """Where a term stands, in reading order."""
+        return self._read().hits
+
+    def _read(self) -> _Said:
+        if self._said is None:
+            kind, text, field, hits = json.loads(self._packed)
+            self._said = _Said(ReasonKind(kind), text, field, tuple(_hits_of(text, hits)))
+        return self._said
+
+    def __eq__(self, other: object) -> bool:
+        """Whether they say the same."""
+        return self._read() == other._read() if isinstance(other, Reason) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._read())
+
+    def __repr__(self) -> str:
+        return f"Reason{self._read()[:]}"
 
 
-class Teller:
-    """What lines of keywords say of papers: found out once, however many readers share a line."""
+class _Said(NamedTuple):
+    kind: ReasonKind
+    text: str
+    field: str
+    hits: tuple[Hit, ...]
 
-    def __init__(self, index: Index, now: datetime) -> None:
-        self._index = index
-        self._now = now
-        self._numbers: dict[tuple[str, str], int] = {}
-        self._given = count()
-        self._told: defaultdict[int, dict[int, tuple[Reason, ...]]] = defaultdict(dict)
-        self._kept = 0
 
-    def number(self, program: str, line: Line) -> int:
-        """A number for a line with its stored form, the same for all that say the same."""
-        # Of lines with one stored form, the name has the words as each was typed.
-        key = program, line.name
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._numbers[key] = next(self._given)
-        return number
+def _packed(said: _Said) -> str:
+    kind, text, field, hits = said
+    inside: dict[str, list[int]] = {}
+    for hit in hits:
+        inside.setdefault(hit.field, []).extend((hit.start, hit.end))
+    # The words of a reader, at places of their paper: where all is so, it is not said each time.
+    places = inside if kind is ReasonKind.TERM and {hit.term for hit in hits} == {text} else hits
+    return json.dumps([kind, text, field, places])
 
-    def told(self, number: int, line: Line, place: int) -> tuple[Reason, ...]:
-        """The reasons of a line, with its number, that a paper fits."""
-        by_line = self._told[place]
-        told = by_line.get(number)
-        if told is None:
-            told = by_line[number] = told_by(line, self._index.reading(place), self._now)
-            self._kept += 1
-            if self._kept > _MOST_TOLD:
-                self._kept = 0
-                self._told.clear()
-                self._numbers.clear()
-        return told
+
+def _hits_of(term: str, packed: object) -> Iterator[Hit]:
+    """The hits of which a packed reason has the places."""
+    if isinstance(packed, dict):
+        for field, bounds in packed.items():
+            for start, end in zip(bounds[::2], bounds[1::2], strict=True):
+                yield Hit(term, str(field), int(start), int(end))
+        return
+    for each, field, start, end in cast("list[list[str]]", packed):
+        yield Hit(str(each), str(field), int(start), int(end))
 
 
 def told_by(line: Line, reading: Reading, now: datetime) -> tuple[Reason, ...]:
@@ -143,35 +167,18 @@ def told_by(line: Line, reading: Reading, now: datetime) -> tuple[Reason, ...]:
     return tuple(told)
 
 
-def together(lines: Sequence[tuple[Reason, ...]]) -> tuple[Reason, ...]:
-    """The reasons of several lines, the best first, each once.
-
-    In order: title, abstract, organization, authors, floors; in each as the lines come.
-    """
-    first: dict[tuple[str, ReasonKind], Reason] = {}
-    for line in lines:
-        for reason in line:
-            first.setdefault((reason.text.casefold(), reason.kind), reason)
-    found = [(_ORDER.get(reason.field, 4), n, reason) for n, reason in enumerate(first.values())]
-    found.sort()
-    return tuple([reason for _, _, reason in found])
-
-
-_ORDER: Final = {"title": 0, "abstract": 1, "summary": 1, "org": 2, "author": 3, "": 5}
-
-
 def _termed(paper: Paper, term: str, hits: Sequence[Hit]) -> Reason:
     field = hits[0].field
     if field == "category":
         return Reason(ReasonKind.TERM, categories(paper)[hits[0].start], field, tuple(hits))
     if field == "source":
         return Reason(ReasonKind.TERM, paper.listings[hits[0].start].label, field, tuple(hits))
-    return Reason(ReasonKind.TERM, term, field, tuple(hits[:_MOST_HITS]))
+    return Reason(ReasonKind.TERM, term, field, tuple(hits[:MOST_HITS]))
 
 
 def _authored(paper: Paper, hits: list[Hit]) -> Reason:
     name = paper.authors[hits[0].start].name
-    return Reason(ReasonKind.AUTHOR, name, "author", tuple(hits[:_MOST_HITS]))
+    return Reason(ReasonKind.AUTHOR, name, "author", tuple(hits[:MOST_HITS]))
 
 
 def _passed(paper: Paper, floor: str, now: datetime) -> str:

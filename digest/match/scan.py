@@ -39,15 +39,23 @@ class _Numbers(dict[tuple[str, str], int]):
 
 
 class _Kinds(dict[str, tuple[int, ...]]):
-    """The kinds of the words in each piece a scanner finds."""
+    """The kinds of the words in each piece a scanner finds.
+
+    `odd` has the pieces that are not one word from end to end, and where in them words stand.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.numbers = _Numbers({("", ""): _SEPARATOR})
+        self.odd: dict[str, list[tuple[int, int]]] = {}
 
     def __missing__(self, piece: str) -> tuple[int, ...]:
         numbers = self.numbers
-        kinds = self[piece] = tuple([numbers[part[:2]] for part in parts(piece)])
+        found = parts(piece)
+        kinds = self[piece] = tuple([numbers[part[:2]] for part in found])
+        stands = [part[2:] for part in found]
+        if stands != [(0, len(piece))]:
+            self.odd[piece] = stands
         return kinds
 
 
@@ -94,6 +102,28 @@ class Scan:
         """One of the texts, for the literal reader."""
         start, end = self.ends[number], self.ends[number + 1] - 1
         return _Scanned(self, self._texts[number], self.stream[start:end].tolist())
+
+    @cached_property
+    def keys(self) -> Ints:
+        """Kind and place of each of the places, as one number: kind * size + place."""
+        kinds = np.repeat(np.arange(self.kinds), np.diff(self.first))
+        return kinds * len(self.stream) + self.places
+
+    def located(self, texts: Iterable[int]) -> memoryview[int]:
+        """Where in its text each word of the stream begins and ends, known for these texts."""
+        bounds, done, seen = self._bounds
+        for number in texts:
+            if not done[number]:
+                spans, place = spans_of(self._texts[number], self.kinds_in.odd), self.ends[number]
+                bounds[place : place + len(spans)] = spans
+                done[number] = 1
+        return seen
+
+    @cached_property
+    def _bounds(self) -> tuple[npt.NDArray[np.int32], bytearray, memoryview[int]]:
+        """Of each word two numbers, of which memory is taken where one is written."""
+        bounds = np.zeros((len(self.stream), 2), dtype=np.int32)
+        return bounds, bytearray(len(self._texts)), bounds.data
 
     @cached_property
     def stream_of(self) -> array[int]:
@@ -195,6 +225,22 @@ class _Scanned(Text):
         sizes = [len(self._scan.kinds_in[piece[0]]) for piece in self._pieces]
         # A piece is two words (pretrained), or none (a TeX command).
         return list(accumulate(sizes[:-1], initial=0)) if any(n != 1 for n in sizes) else []
+
+
+def spans_of(text: str, odd: dict[str, list[tuple[int, int]]]) -> list[tuple[int, int]]:
+    """Where the words of a text begin and end, and last its separator; `odd` as in _Kinds."""
+    find = scanner(text)
+    spans = [found.span() for found in find.finditer(text)]
+    words: list[tuple[int, int]] = []
+    done = 0
+    for at in [at for at, piece in enumerate(find.findall(text)) if piece in odd]:
+        words += spans[done:at]
+        begin, end = spans[at]
+        words += [(begin + first, begin + last) for first, last in odd[text[begin:end]]]
+        done = at + 1
+    words += spans[done:]
+    words.append((len(text), len(text)))
+    return words
 
 
 def _beginning(known: list[tuple[str, list[int]]], start: str) -> Iterable[int]:
