@@ -81,7 +81,7 @@ class Engine:
         extra = list(map(add, self.trend_points, self.fresh_points))
         self.best = Best(extra, ranks(papers, trends))
         self.rarity = np.array([rarity(n, self.size) for n in range(self.size + 1)], dtype=np.int64)
-        self.teller = Teller(self.index, now)
+        self._tellers: list[Teller] = []
 
     @cached_property
     def place_of(self) -> dict[int, int]:
@@ -122,6 +122,18 @@ class Engine:
             )
             for row in range(len(asked)):
                 yield Ranking(answered, row, shown)
+
+    def tell(
+        self, programs: Sequence[str], lines: Sequence[Line], cell: Ints, which: Ints, place: Ints
+    ) -> tuple[Ints, list[str]]:
+        """The same as Teller.reasons(), for any number of callers at once."""
+        try:
+            teller = self._tellers.pop()
+        except IndexError:
+            teller = Teller(self.index, self.now)
+        told = teller.reasons(programs, lines, cell, which, place)
+        self._tellers.append(teller)
+        return told
 
     def leaves_out(self, line: Line) -> npt.NDArray[np.bool_]:
         """Which papers a line of exclusions leaves out, by place."""

@@ -219,7 +219,7 @@ class Shown:
     def _reasons(self) -> tuple[list[int], list[str]]:
         begins, numbers = self._fitting
         cell = np.repeat(np.arange(len(self._places)), np.diff(begins))
-        cell, texts = self._answered.engine.teller.reasons(
+        cell, texts = self._answered.engine.tell(
             [program for asked in self._asked for program in asked.programs],
             [line for asked in self._asked for line in asked.query.lines],
             cell,

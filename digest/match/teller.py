@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from array import array
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeGuard, cast
 
 import numpy as np
@@ -76,12 +75,11 @@ class _Joint:
 
 
 class Teller:
-    """What lines say of the papers of an index at some instant."""
+    """What lines say of the papers of an index at some instant. For one caller at a time."""
 
     def __init__(self, index: Index, now: datetime) -> None:
         self._index = index
         self._now = now
-        self._lock = Lock()  # an engine of the pages answers several at once
         self._clear()
 
     def _clear(self) -> None:
@@ -156,12 +154,9 @@ class Teller:
         lines[which] that are told of it, in the order of cells, the best line first. Reasons
         come in the order of cells and of their rank, in each as the lines come, and each once.
         """
-        with self._lock:
-            if len(self._texts) > _MOST_KEPT:
-                self._clear()
-            return self._reasons(cell, self._numbered(programs, lines)[which], place)
-
-    def _reasons(self, cell: Ints, number: Ints, place: Ints) -> tuple[Ints, list[str]]:
+        if len(self._texts) > _MOST_KEPT:
+            self._clear()
+        number = self._numbered(programs, lines)[which]
         keys, back = np.unique(number << _PLACE_BITS | place, return_inverse=True)
         asked = keys.tolist()
         known = self._known
