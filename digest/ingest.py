@@ -108,7 +108,10 @@ def _stored(app: App, fetch: Fetch, report: _Report) -> Fetch:
     from digest.sources import FetchState  # noqa: PLC0415 -- needed to ingest only
 
     try:
-        stored = app.store.papers.ingest(fetch.papers, app.clock())
+        # An issue takes for news what came before its instant: nothing may be stored under an
+        # earlier one while it is decided.
+        with app.store.database.turn("issue"):
+            stored = app.store.papers.ingest(fetch.papers, app.clock())
     except (TypeError, ValueError, AttributeError) as error:
         note = f"gave papers that cannot be stored: {' '.join(str(error).split())[:200]}"
         fetch = replace(fetch, state=FetchState.FAILED, papers=(), validators=(), note=note)

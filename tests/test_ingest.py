@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,6 +15,7 @@ from digest.app import App, open_app
 from digest.ingest import ingest, next_try
 from digest.news import consider
 from digest.papers import Author, Listing, Paper, PaperId
+from digest.run import issue
 from digest.settings import load
 from digest.sources import Entry, Fetch, FetchState, Validator
 from digest.testing import Clock, FixtureServer, Reply, Request
@@ -301,3 +303,36 @@ def test_what_a_source_listed_before_reaches_its_next_window(tmp_path: Path) -> 
         ingest(app)
     assert source.windows[0].listed == {}
     assert source.windows[1].listed == {FRIDAY: {paper(1).id, paper(2).id}}
+
+
+def test_nothing_is_stored_under_an_earlier_instant_while_an_issue_is_decided(
+    tmp_path: Path,
+) -> None:
+    hand, taken = [MORNING], {}
+
+    def clock() -> datetime:
+        """A second later each time; notes whether the turn of deciding was taken then."""
+        hand[0] += timedelta(seconds=1)
+        with (tmp_path / "d.db.issue").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                taken[hand[0]] = False
+            except BlockingIOError:
+                taken[hand[0]] = True
+        return hand[0]
+
+    each = {"id": "arxiv:2611.90001", "title": "Unlearning", "abstract": "x", "day": 0}
+    listing = {"source": "arxiv", "label": "arXiv", "papers": [{**each, "sample": True}]}
+    (tmp_path / "list.json").write_text(json.dumps(listing), encoding="utf-8")
+    url = f"sqlite:///{tmp_path / 'd.db'}"
+    settings = load({"DIGEST_DATABASE_URL": url, "DIGEST_SOURCES": f"file:{tmp_path}/list.json"})
+    with open_app(settings, clock=clock) as app:
+        ingest(app)
+        (found,) = app.store.papers.by_numbers([1]).values()
+        reader = Subscriber("ada@example.org", profiles=(Profile("unlearning"),))
+        ada = app.store.subscribers.add(reader.confirm(MORNING), MORNING)
+        issue(app, everybody=True)
+        (digest,) = app.store.deliveries.history(ada.number, limit=1)
+    assert found.first_seen_at is not None
+    assert taken[found.first_seen_at]
+    assert taken[digest.created_at]
