@@ -16,7 +16,7 @@ from digest.retold import KEEP_ASKING, UNASKED
 from digest.windows import FIRST, GRACE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     import numpy as np
@@ -140,11 +140,7 @@ def consider_then(app: App, reader: Subscriber, then: datetime, before: datetime
     if not was_reader:
         zone = ZoneInfo(reader.schedule.zone)
         papers = [_seen_when_announced(paper, zone) for paper in papers]
-    there = {
-        paper.number: _known_then(paper, then)
-        for paper in papers
-        if paper.first_seen_at is not None and paper.first_seen_at <= then
-    }
+    there = {paper.number: _known_then(paper, then) for paper in _come_by(then, papers)}
     counts = app.store.papers.signals_at(there, then)
     papers = [replace(one, signals=counts.get(one.number, one.signals)) for one in there.values()]
     since = {} if was_reader else {reader.number: before}
@@ -207,7 +203,7 @@ class News:
     @classmethod
     def of(cls, app: App, reach: Reach, now: datetime, *, kind: str = "digest") -> News:
         """The news of now."""
-        return cls(app, reach, _papers(app, reach, now), now, kind=kind)
+        return cls(app, reach, _come_by(now, _papers(app, reach, now)), now, kind=kind)
 
     def decide(self, readers: Sequence[Subscriber]) -> list[Considered]:
         """What the next digests of some readers hold; what they matched is held with it."""
@@ -347,10 +343,7 @@ def learned_of(
 
 
 def _papers(app: App, reach: Reach, now: datetime) -> list[Paper]:
-    """The papers announced within reach, and those replaced within it where they are wanted.
-
-    What comes in from `now` on is for the next digest.
-    """
+    """The papers announced within reach, and those replaced within it where they are wanted."""
     oldest = (now - reach.back).date()
     until = now.date() + timedelta(days=1)  # a list may be dated tomorrow where the sun is ahead
     papers = app.store.papers.between(oldest, until)
@@ -358,7 +351,12 @@ def _papers(app: App, reach: Reach, now: datetime) -> list[Paper]:
         numbers = {paper.number for paper in papers}
         replaced = app.store.papers.replaced(oldest, until)
         papers += [paper for paper in replaced if paper.number not in numbers]
-    return [paper for paper in papers if paper.first_seen_at is None or paper.first_seen_at <= now]
+    return papers
+
+
+def _come_by(now: datetime, papers: Iterable[Paper]) -> list[Paper]:
+    """Those that were here then: what came in later is for the next digest."""
+    return [paper for paper in papers if paper.first_seen_at and paper.first_seen_at <= now]
 
 
 class _Ledger:
