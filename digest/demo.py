@@ -155,7 +155,7 @@ def _invite(house: App) -> None:
 
 def _show_table(house: App, decided: Sequence[Considered], frozen: Frozen | None) -> None:
     issue = frozen.issue if frozen else 0
-    rows = [_row(house, one, issue) for one in decided]
+    rows = sorted(_row(house, one, issue) for one in decided)
     heads = ("reader", "asked for", "matched", "sent", "server said")
     table(heads, rows, right=("matched", "sent"))
 
