@@ -71,6 +71,9 @@ _FULL: Final = re.compile(
     """,
     re.VERBOSE,
 )
+# With a group around it, what is parted by it keeps its pieces.
+_PLAIN_APART: Final = re.compile(f"({_PLAIN.pattern})", _PLAIN.flags)
+_FULL_APART: Final = re.compile(f"({_FULL.pattern})", _FULL.flags)
 _TEX: Final = re.compile(r"[\\_{]")
 _TEX_MARKS: Final = re.compile(r"\\[\"'`^~=.]|\\[cvuHkrdb](?=\{)|[{}$_\\]")
 _COMBINING: Final = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\u200c\u200d]")
@@ -110,7 +113,16 @@ def fold(text: str) -> list[Token]:
 
 def scanner(text: str) -> re.Pattern[str]:
     """What finds the pieces of this text that `parts` folds."""
-    return _PLAIN if text.isascii() and not _TEX.search(text) else _FULL
+    return _PLAIN if _is_plain(text) else _FULL
+
+
+def splitter(text: str) -> re.Pattern[str]:
+    """What parts this text into pieces and what stands between them, in turn."""
+    return _PLAIN_APART if _is_plain(text) else _FULL_APART
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and not _TEX.search(text)
 
 
 def words(text: str) -> list[str]:

@@ -57,7 +57,12 @@ class ScannedReading(Reading):
         spans = self._scan.located([2 * self._place, 2 * self._place + 1])
         return tuple(
             [
-                Hit(text, "title" if at < cut else abstract, spans[at, 0], spans[at + further, 1])
+                Hit(
+                    text,
+                    "title" if at < cut else abstract,
+                    spans[2 * at],
+                    spans[2 * (at + further) + 1],
+                )
                 for at in begins
             ]
         )

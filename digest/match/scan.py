@@ -16,7 +16,7 @@ import numpy as np
 
 from subscribers.finding import Text, beginnings
 from subscribers.tree import Form, Pattern
-from subscribers.words import Token, parts, scanner
+from subscribers.words import Token, parts, scanner, splitter
 
 if TYPE_CHECKING:
     import re
@@ -110,20 +110,24 @@ class Scan:
         return kinds * len(self.stream) + self.places
 
     def located(self, texts: Iterable[int]) -> memoryview[int]:
-        """Where in its text each word of the stream begins and ends, known for these texts."""
-        bounds, done, seen = self._bounds
+        """Where in its text word n of the stream begins and ends, known for these texts.
+
+        It begins at [2 * n] and ends at [2 * n + 1].
+        """
+        bounds, done = self._bounds
         for number in texts:
             if not done[number]:
-                spans, place = spans_of(self._texts[number], self.kinds_in.odd), self.ends[number]
-                bounds[place : place + len(spans)] = spans
+                found = array("i", bounds_of(self._texts[number], self.kinds_in.odd))
+                first = 2 * self.ends[number]
+                bounds[first : first + len(found)] = found
                 done[number] = 1
-        return seen
+        return bounds
 
     @cached_property
-    def _bounds(self) -> tuple[npt.NDArray[np.int32], bytearray, memoryview[int]]:
+    def _bounds(self) -> tuple[memoryview[int], bytearray]:
         """Of each word two numbers, of which memory is taken where one is written."""
-        bounds = np.zeros((len(self.stream), 2), dtype=np.int32)
-        return bounds, bytearray(len(self._texts)), bounds.data
+        bounds = np.zeros(2 * len(self.stream), dtype=np.int32)
+        return bounds.data, bytearray(len(self._texts))
 
     @cached_property
     def stream_of(self) -> array[int]:
@@ -227,20 +231,21 @@ class _Scanned(Text):
         return list(accumulate(sizes[:-1], initial=0)) if any(n != 1 for n in sizes) else []
 
 
-def spans_of(text: str, odd: dict[str, list[tuple[int, int]]]) -> list[tuple[int, int]]:
-    """Where the words of a text begin and end, and last its separator; `odd` as in _Kinds."""
-    find = scanner(text)
-    spans = [found.span() for found in find.finditer(text)]
-    words: list[tuple[int, int]] = []
-    done = 0
-    for at in [at for at, piece in enumerate(find.findall(text)) if piece in odd]:
-        words += spans[done:at]
-        begin, end = spans[at]
-        words += [(begin + first, begin + last) for first, last in odd[text[begin:end]]]
-        done = at + 1
-    words += spans[done:]
-    words.append((len(text), len(text)))
-    return words
+def bounds_of(text: str, odd: dict[str, list[tuple[int, int]]]) -> list[int]:
+    """Where each word of a text begins and ends, in turn, and last its separator's.
+
+    `odd` as in _Kinds.
+    """
+    # What stands between pieces and they themselves, in turn: one end is the other's beginning.
+    apart = splitter(text).split(text)
+    bounds = list(accumulate(map(len, apart)))
+    bounds.append(len(text))
+    strange = [at for at in range(1, len(apart), 2) if apart[at] in odd]
+    for at in reversed(strange):
+        begin = bounds[at - 1]
+        words = odd[apart[at]]
+        bounds[at - 1 : at + 1] = [begin + each for bound in words for each in bound]
+    return bounds
 
 
 def _beginning(known: list[tuple[str, list[int]]], start: str) -> Iterable[int]:

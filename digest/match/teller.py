@@ -42,18 +42,14 @@ _COUNT_BITS: Final = 16
 class _Wording:
     """A term of running text: what all that is said of it has in common."""
 
-    __slots__ = ("field", "in_body", "in_title", "kinds", "name", "size")
+    __slots__ = ("begin", "field", "kinds", "name", "size")
 
     def __init__(self, term: Term, name: int, scan: Scan) -> None:
         self.field = term.field
         self.name = name
         self.kinds = [scan.kinds_of(pattern) for pattern in term.patterns]
         self.size = len(self.kinds)
-        quoted = json.dumps(term.text)
-        self.in_title = f'["term",{quoted},"title",{{"title":'
-        self.in_body = {
-            body: f'["term",{quoted},"{body}",{{"{body}":' for body in ("abstract", "summary")
-        }
+        self.begin = f'["term",{json.dumps(term.text)},'
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +83,9 @@ class Teller:
         self._numbers: dict[tuple[str, str] | Term, int] = {}
         self._asked: list[_Wording | _Joint | Line] = []
         self._names: dict[str, int] = {}
-        # By number and place: the first of its reasons, and how many there are.
-        self._known: dict[int, int] = {}
+        # By number and place, in order: the first of its reasons, and how many there are.
+        self._known = np.zeros(0, dtype=np.int64)
+        self._codes = np.zeros(0, dtype=np.int64)
         self._texts: list[str] = []
         # Of each reason, what it names, its rank, and where it first stands.
         self._name, self._rank, self._start = array("q"), array("q"), array("q")
@@ -158,10 +155,11 @@ class Teller:
             self._clear()
         number = self._numbered(programs, lines)[which]
         keys, back = np.unique(number << _PLACE_BITS | place, return_inverse=True)
-        asked = keys.tolist()
-        known = self._known
-        self._find_out([key for key in asked if key not in known])
-        codes = np.array([known[key] for key in asked], dtype=np.int64)[back]
+        codes = self._looked_up(keys)
+        if len(unknown := keys[codes < 0]):
+            self._find_out(unknown)
+            codes = self._looked_up(keys)
+        codes = codes[back]
         counts = codes & ((1 << _COUNT_BITS) - 1)
         reason, cell = ranges(codes >> _COUNT_BITS, counts), np.repeat(cell, counts)
         named = cell * len(self._names) + np.frombuffer(self._name, dtype=np.int64)[reason]
@@ -172,67 +170,94 @@ class Teller:
         texts = self._texts
         return cell, [texts[each] for each in reason.tolist()]
 
-    def _find_out(self, keys: list[int]) -> None:
+    def _looked_up(self, keys: Ints) -> Ints:
+        """What is kept of each key, below 0 where nothing is."""
+        if not len(self._known):
+            return np.full(len(keys), -1, dtype=np.int64)
+        at = np.minimum(np.searchsorted(self._known, keys), len(self._known) - 1)
+        return np.where(self._known[at] == keys, self._codes[at], -1)
+
+    def _remember(self, keys: Ints, codes: Ints) -> None:
+        """Keep what was found out; nothing was known of these keys."""
+        known = np.concatenate([self._known, keys])
+        order = np.argsort(known, kind="stable")
+        self._known, self._codes = known[order], np.concatenate([self._codes, codes])[order]
+
+    def _find_out(self, keys: Ints) -> None:
         """What each line says of each paper, and keep it."""
-        plain: set[int] = set()
+        plain: list[int] = []
         joints: list[tuple[int, _Joint]] = []
-        for key in keys:
+        told: dict[int, int] = {}
+        for key in keys.tolist():
             asked = self._asked[key >> _PLACE_BITS]
             if isinstance(asked, _Wording):
-                plain.add(key)
+                plain.append(key)
             elif isinstance(asked, _Joint):
                 joints.append((key, asked))
-                place = key & _PLACE
-                plain.update([each << _PLACE_BITS | place for each in asked.wordings])
             else:
                 reading = self._index.reading(key & _PLACE)
-                told = told_by(asked, reading, self._now)
-                self._keep(key, [each.packed for each in told])
-                self._name.extend([self._named(each.kind, each.text) for each in told])
-                self._rank.extend([each.rank for each in told])
-                self._start.extend([0] * len(told))
-        plain.difference_update(self._known)
-        if plain:
-            self._tell_plain(sorted(plain, key=lambda key: key & _PLACE))
-        for key, joint in joints:
-            self._tell_joint(key, joint)
+                said = told_by(asked, reading, self._now)
+                told[key] = self._written([each.packed for each in said])
+                self._name.extend([self._named(each.kind, each.text) for each in said])
+                self._rank.extend([each.rank for each in said])
+                self._start.extend([0] * len(said))
+        inside = np.unique(
+            np.array(
+                [
+                    each << _PLACE_BITS | key & _PLACE
+                    for key, joint in joints
+                    for each in joint.wordings
+                ],
+                dtype=np.int64,
+            )
+        )
+        codes = self._looked_up(inside)
+        wanted = np.union1d(np.array(plain, dtype=np.int64), inside[codes < 0])
+        found = self._tell_plain(wanted) if len(wanted) else wanted
+        self._remember(wanted, found)
+        if joints:
+            known = dict(zip(inside.tolist(), self._looked_up(inside).tolist(), strict=True))
+            told.update(
+                [(key, self._tell_joint(key & _PLACE, each, known)) for key, each in joints]
+            )
+        others = np.array([*told], dtype=np.int64), np.array([*told.values()], dtype=np.int64)
+        self._remember(*others)
 
-    def _keep(self, key: int, texts: list[str]) -> None:
-        self._known[key] = len(self._texts) << _COUNT_BITS | len(texts)
+    def _written(self, texts: list[str]) -> int:
+        """Take the packed forms of reasons in: the first of them, and how many there are."""
+        code = len(self._texts) << _COUNT_BITS | len(texts)
         self._texts += texts
+        return code
 
-    def _tell_joint(self, key: int, joint: _Joint) -> None:
+    def _tell_joint(self, place: int, joint: _Joint, known: dict[int, int]) -> int:
         """The same as told_by() of a line of words, when it is known what each says."""
-        place = key & _PLACE
         said: list[int] = []
         for phrase, words in joint.runs:
-            code = self._known[phrase << _PLACE_BITS | place]
+            code = known[phrase << _PLACE_BITS | place]
             if code & 1:
                 said.append(code >> _COUNT_BITS)
             else:
-                said += [self._known[each << _PLACE_BITS | place] >> _COUNT_BITS for each in words]
-        said += [self._known[each << _PLACE_BITS | place] >> _COUNT_BITS for each in joint.others]
+                said += [known[each << _PLACE_BITS | place] >> _COUNT_BITS for each in words]
+        said += [known[each << _PLACE_BITS | place] >> _COUNT_BITS for each in joint.others]
         if len(said) == 1:
-            self._known[key] = said[0] << _COUNT_BITS | 1
-            return
+            return said[0] << _COUNT_BITS | 1
         rank, start = self._rank, self._start
         said.sort(key=lambda each: (rank[each], start[each]))
-        self._keep(key, [self._texts[each] for each in said])
         for column in (self._name, self._rank, self._start):
             column.extend([column[each] for each in said])
+        return self._written([self._texts[each] for each in said])
 
-    def _tell_plain(self, keys: list[int]) -> None:
+    def _tell_plain(self, keys: Ints) -> Ints:
         """The same as told_by() of lines that are one term of running text."""
-        asked = np.array(keys, dtype=np.int64)
-        place = asked & _PLACE
-        numbers, of = np.unique(asked >> _PLACE_BITS, return_inverse=True)
+        place = keys & _PLACE
+        numbers, of = np.unique(keys >> _PLACE_BITS, return_inverse=True)
         wordings = [cast("_Wording", self._asked[number]) for number in numbers.tolist()]
         pair, at = self._stands(wordings, of, place)
         nth = np.arange(len(pair)) - np.searchsorted(pair, pair)
         pair, at = pair[nth < MOST_HITS], at[nth < MOST_HITS]
         scan = self._index.scan
         texts = np.unique(place)[:, np.newaxis] * 2 + np.arange(2)
-        bounds = np.asarray(scan.located(texts.ravel().tolist()))
+        bounds = np.asarray(scan.located(texts.ravel().tolist())).reshape(-1, 2)
         last = np.array([wording.size - 1 for wording in wordings], dtype=np.int64)[of]
         flat = np.stack([bounds[at, 0], bounds[at + last[pair], 1]], axis=1)
         titled = at < np.array(scan.ends)[2 * place + 1][pair]
@@ -240,7 +265,6 @@ class Teller:
         cuts = edges[:-1] + np.bincount(pair[titled], minlength=len(keys))
         stands = np.diff(edges) > 0
         first = len(self._texts) + np.cumsum(stands) - stands
-        self._known.update(zip(keys, (first << _COUNT_BITS | stands).tolist(), strict=True))
         name = np.array([wording.name for wording in wordings], dtype=np.int64)[of]
         for column, values in (
             (self._name, name[stands]),
@@ -257,16 +281,17 @@ class Teller:
             (2 * edges[1:][stands]).tolist(),
             strict=True,
         ):
-            wording = wordings[number]
+            said = wordings[number].begin
             if cut == end:
-                texts_of.append(f"{wording.in_title}{bounded[begin:end]}}}]")
+                texts_of.append(f'{said}"title",{{"title":{bounded[begin:end]}}}]')
                 continue
             body = "abstract" if papers[paper].abstract else "summary"
             if cut == begin:
-                texts_of.append(f"{wording.in_body[body]}{bounded[begin:end]}}}]")
+                texts_of.append(f'{said}"{body}",{{"{body}":{bounded[begin:end]}}}]')
             else:
-                inside = f'{bounded[begin:cut]},"{body}":{bounded[cut:end]}'
-                texts_of.append(f"{wording.in_title}{inside}}}]")
+                inside = f'{{"title":{bounded[begin:cut]},"{body}":{bounded[cut:end]}}}'
+                texts_of.append(f'{said}"title",{inside}]')
+        return first << _COUNT_BITS | stands
 
     def _stands(self, wordings: list[_Wording], of: Ints, place: Ints) -> tuple[Ints, Ints]:
         """Everywhere in the stream that wordings stand in papers: the pair, and the place.
