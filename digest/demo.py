@@ -31,7 +31,6 @@ from subscribers.subscriber import Cadence, Schedule, Subscriber
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from starlette.types import Receive, Scope, Send
 
@@ -245,12 +244,7 @@ class Mailbox:
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -64,7 +64,7 @@ def post(
     return app.store.notices.post(
         reader,
         kind.value,
-        channel="eml" if app.settings.writes_files else "smtp",
+        channel=app.settings.channel,
         domain=app.settings.hostname,
         now=app.clock(),
         lasts=LASTS[kind],

@@ -33,7 +33,6 @@ from digest.errors import PaperDigestError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
-    from types import TracebackType
 
     from digest.app import App
     from digest.letters import Letters
@@ -139,12 +138,7 @@ class Presses:
             self._threads.append(thread)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Send them home; what they were making is nobody's."""
         with self._lock:
             self._ready = lambda _: None

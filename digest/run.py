@@ -123,7 +123,7 @@ class _Deciding:
         self.frozen = app.store.deliveries.freeze(
             prepared,
             self._waiting + excluded,
-            channel="smtp" if not app.settings.writes_files else "eml",
+            channel=app.settings.channel,
             domain=app.settings.hostname,
             now=now,
             issue=self.frozen.issue if self.frozen else None,
@@ -154,9 +154,8 @@ def welcome(app: App, reader: Subscriber) -> bool:
         reader.next_due,
         reader.last_day,
     )
-    channel = "eml" if app.settings.writes_files else "smtp"
     app.store.deliveries.freeze(
-        [prepared], [], channel=channel, domain=app.settings.hostname, now=now
+        [prepared], [], channel=app.settings.channel, domain=app.settings.hostname, now=now
     )
     return True
 

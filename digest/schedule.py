@@ -23,7 +23,6 @@ from digest.errors import PaperDigestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
 _log = logging.getLogger(__name__)
 LOOK_FOR_DUE: Final = timedelta(seconds=10)
@@ -88,12 +87,7 @@ class Scheduler:
         self._scheduler.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop ticking, once the ticks that are running have ended."""
         self._scheduler.shutdown(wait=False)  # waiting, it would hold what `hurry` needs
         for pool in self._threads.values():

@@ -22,7 +22,6 @@ from loopback import Listening
 
 if TYPE_CHECKING:
     import ssl
-    from types import TracebackType
 
     from loopback import LineServer
 
@@ -264,12 +263,7 @@ class Dovecot:
         log = self.folder / "log"
         raise AssertionError(f"Dovecot does not start: {log.read_text() if log.exists() else ''}")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(20)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -23,7 +23,6 @@ from cryptography.x509.oid import NameOID
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
 
 
 class NameServer:
@@ -56,12 +55,7 @@ class NameServer:
             thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for server in (self._udp, self._tcp):
             server.shutdown()
             server.server_close()

@@ -9,12 +9,9 @@ import warnings
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from digest.store import open_store
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 
 def has_postgres() -> bool:
@@ -46,12 +43,7 @@ class Postgres:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
 

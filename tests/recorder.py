@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 HANG_UP: Final = b"(hang up)"
 STALL: Final = b"(say nothing)"
@@ -59,12 +58,7 @@ class Recorder:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ending.set()
         # Closing alone does not wake who is accepting.
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):

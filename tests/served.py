@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -16,12 +18,13 @@ from digest.app import App
 from digest.papers import Listing, Paper, PaperId
 from digest.store import open_store
 from digest.web import create_app
+from digest.web.months import NAME
 from subscribers.links import Purpose
 from subscribers.profile import Profile
 from subscribers.subscriber import Schedule, Status, Subscriber
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 NOW = datetime(2026, 11, 20, 5, 0, tzinfo=UTC)
@@ -58,6 +61,28 @@ class House:
 
     def save(self, fields: dict[str, str]) -> Answer:
         return self.site.post(self.path(Purpose.MANAGE), **fields)
+
+
+@contextmanager
+def reading_late(app: App) -> Iterator[tuple[Site, Callable[[], None]]]:
+    """The pages while the papers behind the live answer are read; the call lets that end."""
+    may_read = threading.Event()
+
+    def clock() -> datetime:
+        """Whoever reads the papers asks the time first, and is held up there."""
+        if threading.current_thread().name == NAME:
+            may_read.wait(60)
+        return app.clock()
+
+    web = create_app(replace(app, clock=clock))
+    reading = web.state.months.begin()
+
+    def read() -> None:
+        may_read.set()
+        reading.join()
+
+    with serving(web) as site:
+        yield site, read
 
 
 def form_fields(page: str) -> dict[str, str]:

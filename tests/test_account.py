@@ -6,16 +6,14 @@ import csv
 import io
 import json
 import re
-import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from email import policy
-from email.parser import BytesParser
 from typing import TYPE_CHECKING
 
 import pytest
-from house import settings_in
+from house import link_to, settings_in
 from loopback import Answer, Site, serving
+from served import reading_late
 
 from digest.app import App
 from digest.errors import NotFound
@@ -26,7 +24,6 @@ from digest.run import deliver, issue
 from digest.selection import Selection
 from digest.store import open_store
 from digest.web import create_app
-from digest.web.months import NAME
 from subscribers.feedback import Feedback, Verdict
 from subscribers.links import Purpose
 from subscribers.profile import Profile
@@ -52,7 +49,7 @@ class House:
     desk: Desk
     hands: list[datetime]
     number: int
-    out: Path
+    folder: Path
 
     @property
     def reader(self) -> Subscriber:
@@ -72,14 +69,7 @@ class House:
     def link_to(self, address: str) -> str:
         """The link in the mail that was sent there."""
         deliver(self.app)
-        parser = BytesParser(policy=policy.default)
-        mails = [parser.parsebytes(file.read_bytes()) for file in self.out.glob("*.eml")]
-        (mail,) = [one for one in mails if one["To"] == address]
-        part = mail.get_body(("plain",))
-        assert part
-        found = re.search(r"https://uni\.example(/digest/\w/\S+)", part.get_content())
-        assert found
-        return found[1]
+        return link_to(address, self.folder)
 
     def saved(self) -> list[int]:
         return [one.paper for one in self.app.store.feedback.of(self.number, Verdict.SAVE)]
@@ -109,7 +99,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         store.feedback.give(Feedback(number, 1, Verdict.SAVE, NOW))
         web = create_app(app)
         with serving(web) as site:
-            yield House(app, site, web.state.desk, hands, number, tmp_path / "out")
+            yield House(app, site, web.state.desk, hands, number, tmp_path)
 
 
 def test_a_fresh_link_shows_everything_for_an_hour(house: House) -> None:
@@ -201,20 +191,9 @@ class TestWhatWasLearned:
     def test_it_is_told_while_the_papers_for_the_live_answer_are_still_being_read(
         self, house: House
     ) -> None:
-        may_read = threading.Event()
-
-        def clock() -> datetime:
-            """Whoever reads the papers asks the time first, and is held up there."""
-            if threading.current_thread().name == NAME:
-                may_read.wait(60)
-            return NOW
-
-        web = create_app(replace(house.app, clock=clock))
-        reading = web.state.months.begin()
-        with serving(web) as site:
+        with reading_late(house.app) as (site, read):
             page = site.get(house.path).text
-            may_read.set()
-            reading.join()
+            read()
             assert "From 9 saved papers" in page
             assert re.search(r"Counts for more<small>[^<]*routing", page)
 
@@ -307,4 +286,4 @@ class TestOnesData:
     def test_what_waits_to_be_sent_is_not(self, house: House) -> None:
         house.do("delete-everything")
         deliver(house.app)
-        assert not list(house.out.glob("*.eml"))
+        assert not list(house.folder.glob("out/*.eml"))

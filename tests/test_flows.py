@@ -5,21 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email import policy
-from email.parser import BytesParser
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from browser import Scheme, browser, hold_to_the_rules, opened
-from house import settings_in
+from house import link_to, with_sample
 from loopback import Site, serving
 
-from digest import papers
-from digest.app import App
-from digest.ingest import ingest
 from digest.run import deliver, issue
-from digest.store import open_store
 from digest.web import create_app
 from subscribers.feedback import Verdict
 from subscribers.links import Purpose
@@ -28,14 +21,15 @@ from subscribers.subscriber import Status, Subscriber
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
+    from digest.app import App
     from digest.web.signup import Desk
 
 __all__ = ["browser"]  # the fixture, found by its name
 pytestmark = pytest.mark.slow
-SAMPLE: Final = Path(papers.__file__).parent / "sample"
 WAYS: Final = (
     (390, "light", True),
     (1100, "dark", True),
@@ -54,7 +48,7 @@ class House:
     desk: Desk
     hands: list[datetime]
     number: int
-    out: Path
+    folder: Path
 
     @property
     def reader(self) -> Subscriber:
@@ -73,32 +67,19 @@ class House:
         """The link in the newest mail to that address."""
         self.desk.settled()
         deliver(self.app)
-        parser = BytesParser(policy=policy.default)
-        mails = [parser.parsebytes(file.read_bytes()) for file in self.out.glob("*.eml")]
-        (mail,) = [one for one in mails if one["To"] == address]
-        part = mail.get_body(("plain",))
-        assert part
-        found = re.search(r"https://uni\.example(/digest/\w/\S+)", part.get_content())
-        assert found
-        return self.site.url + found[1]
+        return self.site.url + link_to(address, self.folder)
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    settings = settings_in(
-        tmp_path,
-        sources=(f"file:{SAMPLE}/daily-papers.json",),
-    )
     hands = [datetime.now(UTC)]
-    with open_store(settings.database_url) as store:
-        app = App(settings, store, lambda: hands[0])
-        ingest(app)
+    with with_sample(tmp_path, lambda: hands[0], "daily-papers") as app:
         ada = Subscriber("ada@example.org", profiles=(Profile("agents"),)).confirm(hands[0])
-        number = store.subscribers.add(ada, hands[0]).number
+        number = app.store.subscribers.add(ada, hands[0]).number
         issue(app, everybody=True)
         web = create_app(app)
         with serving(web) as site:
-            yield House(app, site, web.state.desk, hands, number, tmp_path / "out")
+            yield House(app, site, web.state.desk, hands, number, tmp_path)
 
 
 @dataclass(frozen=True)

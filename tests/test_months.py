@@ -8,17 +8,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from loopback import serving
+from served import reading_late
 from test_web_archive import BASE, FRIDAY, NOW, House, opened, paper
 
 from digest.match.engine import Engine
 from digest.volume import Recent, volume
-from digest.web import create_app
 from digest.web.months import LOOK_AGAIN, NAME, Months
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
     from pathlib import Path
 
 LATE = "are being read"
@@ -32,25 +30,14 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 def test_pages_answer_with_a_word_while_the_papers_are_being_read(house: House) -> None:
-    may_read = threading.Event()
-
-    def clock() -> datetime:
-        """Whoever reads the papers asks the time first, and is held up there."""
-        if threading.current_thread().name == NAME:
-            may_read.wait(60)
-        return NOW
-
-    web = create_app(replace(house.app, clock=clock))
-    reading = web.state.months.begin()
-    with serving(web) as site:
+    with reading_late(house.app) as (site, read):
         page = site.get(f"{BASE}/?q=agents%0A%22broken").text
         assert LATE in page
         assert "data-late" in page
         assert "Subscribe" in page
         assert 'class="problem"' in page, "mistakes are told all the same"
         assert LATE in site.get(f"{BASE}/answer?q=agents&field=2").text
-        may_read.set()
-        reading.join()
+        read()
         assert "at Work" in site.get(f"{BASE}/?q=agents").text
         assert LATE not in site.get(f"{BASE}/answer?q=agents&field=2").text
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from browser import Scheme, browser, hold_to_the_rules, opened
-from house import settings_in
+from house import with_sample
 from loopback import Site, serving
 from playwright.sync_api import expect
 
-from digest import papers
-from digest.app import App
-from digest.ingest import ingest
 from digest.run import issue
-from digest.store import open_store
 from digest.web import create_app
 from digest.web.preview import create_preview_app
 from subscribers.links import Purpose
@@ -29,7 +24,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-SAMPLE: Final = Path(papers.__file__).parent / "sample"
+    from digest.app import App
+
 __all__ = ["browser"]  # the fixture, found by its name
 
 
@@ -53,20 +49,13 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("pages")
-    names = ("daily-papers", "arxiv", "biorxiv")
-    settings = settings_in(
-        folder,
-        sources=tuple(f"file:{SAMPLE}/{name}.json" for name in names),
-    )
     start = datetime.now(UTC)
-    with open_store(settings.database_url) as store:
-        app = App(settings, store, lambda: start)
-        ingest(app)
+    with with_sample(folder, lambda: start, "daily-papers", "arxiv", "biorxiv") as app:
 
         def reader(name: str, text: str) -> Subscriber:
             schedule = Schedule(zone="Europe/Paris")
             new = Subscriber(f"{name}@example.org", profiles=(Profile(text),), schedule=schedule)
-            return store.subscribers.add(new.confirm(start), start)
+            return app.store.subscribers.add(new.confirm(start), start)
 
         ada = reader("ada", "mixture of experts\nunlearning -image")
         readers = [ada, reader("emre", "zebrafish")]

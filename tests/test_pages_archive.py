@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from browser import Scheme, browser, hold_to_the_rules, opened
-from house import settings_in
+from house import with_sample
 from loopback import serving
 
-from digest import papers
-from digest.app import App
-from digest.ingest import ingest
 from digest.papers import Signals
-from digest.store import open_store
 from digest.web import create_app
 from subscribers.links import Purpose
 from subscribers.profile import Profile
@@ -27,8 +22,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+    from digest.app import App
+
 __all__ = ["browser"]  # the fixture, found by its name
-SAMPLE: Final = Path(papers.__file__).parent / "sample"
 PATHS: Final = {
     "day": "/day",
     "filtered": "/day?category=cs.LG",
@@ -60,21 +56,14 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("archive")
-    names = ("daily-papers", "arxiv", "biorxiv")
-    settings = settings_in(
-        folder,
-        sources=tuple(f"file:{SAMPLE}/{name}.json" for name in names),
-    )
     start = datetime.now(UTC)
-    with open_store(settings.database_url) as store:
-        app = App(settings, store, lambda: start)
-        ingest(app)
+    with with_sample(folder, lambda: start, "daily-papers", "arxiv", "biorxiv") as app:
         # An evening later it has more votes, so that there is something to draw.
-        (number,) = filter(None, [store.archive.number_of("arxiv:2611.90001")])
-        liked = store.papers.by_numbers([number])[number]
+        (number,) = filter(None, [app.store.archive.number_of("arxiv:2611.90001")])
+        liked = app.store.papers.by_numbers([number])[number]
         voted = replace(liked, signals=Signals(90, 9, 1400), listings=liked.listings[:1])
-        store.papers.ingest([voted], start + timedelta(hours=9))
-        invited = store.subscribers.add(
+        app.store.papers.ingest([voted], start + timedelta(hours=9))
+        invited = app.store.subscribers.add(
             Subscriber("bo@example.org", profiles=(Profile("agents"),)), start
         )
         token = app.links.token(Purpose.INVITATION, invited.public_id)

@@ -331,6 +331,23 @@ def test_openreview_needs_a_token_and_reads_blind_submissions() -> None:
     assert denied.state is FetchState.MISCONFIGURED
 
 
+ENDLESS: dict[str, Reply] = {
+    "biorxiv": rows(row(), total=10**6),
+    "openalex": reply({"results": [WORK], "meta": {"next_cursor": "more"}}),
+    "crossref": reply({"message": {"items": [REGISTERED] * 200, "next-cursor": "more"}}),
+    "openreview": reply({"notes": [NOTE] * 1000}),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_source_that_always_has_one_more_page_is_read_so_far_and_told(name: str) -> None:
+    (make,) = [make for known, make, _ in SOURCES if known == name]
+    found = fetch(make, lambda _: ENDLESS[name])[-1]
+    assert found.state is FetchState.PARTIAL
+    assert len(found.papers) == 1
+    assert "more" in found.note
+
+
 @pytest.mark.parametrize("name", ["pubmed", "openalex", "crossref", "openreview"])
 def test_a_source_without_its_question_is_refused_at_once(name: str) -> None:
     with pytest.raises(SourceError, match=f"source '{name}'"):

@@ -16,7 +16,6 @@ from digest.errors import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from types import TracebackType
     from typing import TextIO
 
     from rich.console import Console, RenderableType
@@ -214,12 +213,7 @@ class Steps:
             self.bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.bars:
             self.bars.stop()
 

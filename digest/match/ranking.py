@@ -328,10 +328,8 @@ class Ranking(Sequence[Match]):
 
     def taken_apart(self, at: int) -> tuple[LineScore, ...]:
         """The lines that a paper fits, with their terms."""
-        index, reading = (
-            self.answered.engine.index,
-            self.answered.engine.index.reading(int(self.places[at])),
-        )
+        engine = self.answered.engine
+        index, reading = engine.index, engine.index.reading(int(self.places[at]))
         told = []
         for points, number in self._fits(at):
             line = self.query.lines[number]
@@ -339,7 +337,7 @@ class Ranking(Sequence[Match]):
             for term, coefficient in coefficients(line.tree):
                 if amount := strength(term, reading):
                     having = index.rows([atom(term)]).nnz
-                    rare = int(self.answered.engine.rarity[having])
+                    rare = int(engine.rarity[having])
                     share = coefficient / COEFFICIENT_UNIT
                     terms.append(TermScore(term.text, share, rare / POINT, amount / STRENGTH_UNIT))
             told.append(LineScore(line.number, line.text, -points / POINT, tuple(terms)))
@@ -348,10 +346,8 @@ class Ranking(Sequence[Match]):
     def parts(self, at: int) -> Parts:
         """What the points of a paper are made of."""
         place, points = int(self.places[at]), int(self.points[at])
-        trend, fresh = (
-            self.answered.engine.trend_points[place],
-            self.answered.engine.fresh_points[place],
-        )
+        engine = self.answered.engine
+        trend, fresh = engine.trend_points[place], engine.fresh_points[place]
         learned = int(self._learned[place])
         relevance = points - trend - fresh - learned
         return Parts(relevance / POINT, trend / POINT, fresh / POINT, learned / POINT)

@@ -90,6 +90,11 @@ class Settings:
         """Whether mails become files in a folder instead of going to a relay."""
         return self.smtp_url.startswith("eml:")
 
+    @property
+    def channel(self) -> str:
+        """The channel that deliveries are written down for: "eml" or "smtp"."""
+        return "eml" if self.writes_files else "smtp"
+
 
 def load(env: Mapping[str, str]) -> Settings:
     """Read the settings out of an environment; raises SettingsError with every problem."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Self
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
-    from types import TracebackType
 
     from digest.sources import Fetch, Source, Window
     from digest.sources.http import Polite
@@ -61,12 +60,7 @@ class Asking:
             threading.Thread(target=self._ask, args=(one,), daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
 
     def __iter__(self) -> Iterator[tuple[Asked, Fetch | Ended]]:

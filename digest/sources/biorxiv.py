@@ -66,6 +66,8 @@ class BioRxiv:
                 break
             if not rows:
                 return got.failed(answer, "sent only a part of the day")
+        else:
+            return got.cut("sent more pages than we read")
         if newest or of.weekday() >= _SATURDAY or self._subjects:
             return got.fetch()
         return got.fetch(

@@ -48,6 +48,10 @@ class Collection:
             state, note = FetchState.FAILED, "sent items that we cannot read"
         return self._fetch(state, note)
 
+    def cut(self, note: str) -> Fetch:
+        """What was read before we stopped though there was more; `note` says why."""
+        return self._fetch(FetchState.PARTIAL, note)
+
     def failed(self, answer: Answer, note: str = "") -> Fetch:
         """What came before the answer that failed."""
         state = answer.fetch_state if answer.state is not AnswerState.OK else FetchState.FAILED

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
     from pathlib import Path
-    from types import TracebackType
 
 MAX_REDIRECTS: Final = 5
 MAX_BYTES: Final = 32_000_000
@@ -170,12 +169,7 @@ class Polite:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def get(

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.papers import Author, Listing, MalformedPaper, Paper, PaperId, tidy
-from digest.sources import Fetch, FetchState, Options, Pace
+from digest.sources import Fetch, Options, Pace
 from digest.sources.collecting import Collection, json_object
 from digest.sources.fields import count, day, items, mapping, midnight, text
 from digest.sources.timetable import Steady, Timetable
@@ -75,11 +75,7 @@ class OpenAlex:
                 yield got.fetch()
                 return
             params = {**params, "cursor": following}
-        whole = got.fetch()
-        yield Fetch(
-            NAME, LABEL, until, FetchState.PARTIAL, whole.papers, whole.skipped,
-            "found more than we read: narrow the search",
-        )  # fmt: skip
+        yield got.cut("found more than we read: narrow the search")
 
 
 def _paper(work: Mapping[str, object], until: date) -> Paper:

@@ -78,8 +78,9 @@ class OpenReview:
             got.add(map(mapping, items(notes)), lambda one: _paper(one, until))
             offset += len(notes)
             if len(notes) < _PAGE:
-                break
-        yield got.fetch()
+                yield got.fetch()
+                return
+        yield got.cut("sent more pages than we read")
 
 
 def _paper(note: Mapping[str, object], until: date) -> Paper:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.papers import Author, Listing, MalformedPaper, Paper, PaperId, tidy
-from digest.sources import Answer, AnswerState, Fetch, FetchState, Options, Pace
+from digest.sources import Answer, AnswerState, Fetch, Options, Pace
 from digest.sources.collecting import Collection, json_object
 from digest.sources.fields import calendar_day, count, mapping, texts
 from digest.sources.markup import Element, read_xml
@@ -101,15 +101,10 @@ class PubMed:
             if articles is None:
                 return got.failed(answer)
             got.add(articles, lambda one: _paper(one, of))
-        ignored = _ignored(result)
-        note = f"ignored {ignored} of the query" if ignored else ""
-        whole = got.fetch(note)
         if (count(result.get("count")) or 0) > len(ids):
-            return Fetch(
-                NAME, LABEL, of, FetchState.PARTIAL, whole.papers, whole.skipped,
-                f"found more than {_SEARCHED:,}: narrow the query",
-            )  # fmt: skip
-        return whole
+            return got.cut(f"found more than {_SEARCHED:,}: narrow the query")
+        ignored = _ignored(result)
+        return got.fetch(f"ignored {ignored} of the query" if ignored else "")
 
 
 def _articles(answer: Answer) -> list[Element] | None:

@@ -12,7 +12,6 @@ from digest.errors import StoreAbsent, StoreUnavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from digest.store.database import Database
 
@@ -57,12 +56,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
