@@ -285,8 +285,12 @@ class Terminal:
 
     def shown(self) -> list[str]:
         """The lines on it, without colours."""
+        self.stream.write("\0")  # what was written arrives in pieces; this is the last
         self.stream.flush()
-        plain = re.sub(r"\x1b\[[0-9;]*m", "", os.read(self._ours, 100_000).decode())
+        said = b""
+        while not said.endswith(b"\0"):
+            said += os.read(self._ours, 100_000)
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", said[:-1].decode())
         return [line.rstrip() for line in plain.splitlines()]
 
 
