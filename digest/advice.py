@@ -67,11 +67,15 @@ _ADVICE: Final = (
         "port 465 wants smtps://.",
     ),
     _Rule(
+        r"certificate has expired|certificate is not yet valid",
+        "Whoever runs the relay has to renew its certificate; or this machine's clock is wrong.",
+    ),
+    _Rule(
         r"hostname mismatch|not valid for",
         "The certificate is for another name: write the name it was made for into DIGEST_SMTP_URL.",
     ),
     _Rule(
-        r"certificate verify failed|CERTIFICATE_VERIFY_FAILED|self.signed",
+        r"certificate verify failed|CERTIFICATE_VERIFY_FAILED|self.signed|cannot be verified",
         "The relay's certificate is signed by nobody this machine knows: add "
         "?cafile=/path/to/ca.pem to DIGEST_SMTP_URL.",
     ),

@@ -29,6 +29,7 @@ Ours are caught in `run`, `workers`, `cli` and `web` only.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -173,3 +174,9 @@ class SigningError(PaperDigestError):
 
 class TemplateError(PaperDigestError):
     """A template that does not compile or render; the message names file and line."""
+
+
+def why(error: OSError) -> str:
+    """What the system says of an error, in its words alone: "Connection refused"."""
+    said = getattr(error, "verify_message", "") or error.strerror or str(error)
+    return re.sub(r"^\[[^\]]*\]\s*| \(_ssl\.c:\d+\)$", "", said) or type(error).__name__

@@ -15,9 +15,11 @@ from digest.errors import NotFound
 from subscribers.links import Purpose
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from digest.app import App
     from digest.notes import Note, Place
-    from digest.store.deliveries import Delivery
+    from digest.store.deliveries import Delivery, Prepared
     from subscribers.subscriber import Subscriber
 
 
@@ -54,12 +56,10 @@ def post(
     *,
     new_address: str = "",
     host: str = "",
-    facts: str = "",
 ) -> bool:
     """Freeze a notice to be sent; False when there were enough of its kind lately.
 
-    `new_address` is where a MOVE goes to, and nowhere else; `host` is who an INVITATION is from;
-    `facts` is what `digest.quiet` found for a QUIET or an EMPTY.
+    `new_address` is where a MOVE goes to, and nowhere else; `host` is who an INVITATION is from.
     """
     return app.store.notices.post(
         reader,
@@ -68,8 +68,15 @@ def post(
         domain=app.settings.hostname,
         now=app.clock(),
         lasts=LASTS[kind],
-        about=(new_address or host or facts).encode(),
+        about=(new_address or host).encode(),
     )
+
+
+def prepared(reader: Subscriber, kind: Notice, now: datetime, facts: str) -> Prepared:
+    """A QUIET or an EMPTY, with what `digest.quiet` found, to be frozen with an issue."""
+    from digest.store.notices import notice  # noqa: PLC0415 -- needed to decide only
+
+    return notice(reader, kind.value, now, LASTS[kind], facts.encode())
 
 
 _KINDS: Final = frozenset(Notice)

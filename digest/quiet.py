@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from digest.misses import nearest
-from digest.notices import Notice, post
+from digest.notices import Notice, prepared
 from subscribers.subscriber import Cadence
 
 if TYPE_CHECKING:
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from digest.app import App
     from digest.news import Considered
     from digest.selection import Selection
+    from digest.store.deliveries import Prepared
 
 LONG: Final = timedelta(days=7) - timedelta(hours=1)
 """A week without a mail; an hour short, for ticks that are never quite on time."""
 
 
-def say_quiet(app: App, considered: Iterable[Considered], now: datetime) -> int:
-    """Freeze a note for everybody who gets no digest and wants to hear of it; says how many.
+def quiet_notes(app: App, considered: Iterable[Considered], now: datetime) -> list[Prepared]:
+    """A note for everybody who gets no digest and wants to hear of it, to be frozen with the rest.
 
     A day on which nothing was listed (a weekend, a holiday) is no empty day.
     """
@@ -32,18 +33,18 @@ def say_quiet(app: App, considered: Iterable[Considered], now: datetime) -> int:
         one.reader.number for one in silent if one.reader.quiet_notes and not one.reader.empty_days
     }
     last = app.store.deliveries.last_sent(list(weekly))
-    said = 0
+    notes: list[Prepared] = []
     for one in silent:
         reader = one.reader
         if reader.empty_days:
             day, looked_at = reader.schedule.local_day(now).isoformat(), _of_late(one, now)
             facts = json.dumps({"day": day, "looked_at": looked_at})
-            said += bool(looked_at) and post(app, reader, Notice.EMPTY, facts=facts)
+            notes += [prepared(reader, Notice.EMPTY, now, facts)] if looked_at else []
         elif reader.number in weekly:
             since = last.get(reader.number) or reader.confirmed_at or now
             if now - since >= LONG:
-                said += post(app, reader, Notice.QUIET, facts=_facts(one, since))
-    return said
+                notes.append(prepared(reader, Notice.QUIET, now, _facts(one, since)))
+    return notes
 
 
 def _of_late(one: Considered, now: datetime) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from digest.ingest import ingest
 from digest.news import Considered, News, consider, reaches
-from digest.quiet import say_quiet
+from digest.quiet import quiet_notes
 from subscribers.subscriber import Status
 
 if TYPE_CHECKING:
@@ -127,10 +127,9 @@ class _Deciding:
             domain=app.settings.hostname,
             now=now,
             issue=self.frozen.issue if self.frozen else None,
+            notices=[] if everybody else quiet_notes(app, considered, now),
         )
         self._waiting = []
-        if not everybody:
-            say_quiet(app, considered, now)
         return considered
 
 

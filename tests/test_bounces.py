@@ -72,7 +72,7 @@ def test_a_mail_that_asks_to_leave_is_understood() -> None:
     assert (report.kind, report.public_id) == (Kind.UNSUBSCRIBE, ID)
     forged = understood(asked, FORGED)
     assert isinstance(forged, Ignored)
-    assert forged.why.startswith("unsubscribe without a tag of ours")
+    assert forged.why.startswith("a wish to leave that carries no tag of ours")
     robot = asked.replace("Subject:", "Auto-Submitted: auto-replied\nSubject:")
     assert understood(robot) == Ignored("an automatic answer")
 
@@ -100,7 +100,7 @@ def test_a_report_without_a_valid_tag_is_ignored_and_says_so(text: str) -> None:
     for tag in (FORGED, ID + "a" * 16, "", TAG[:-1]):
         found = understood(text, tag)
         assert isinstance(found, Ignored)
-        assert "without a tag of ours: forged" in found.why
+        assert "that carries no tag of ours: forged" in found.why
 
 
 def test_the_tag_is_found_in_the_envelope_alone_where_nothing_else_has_it() -> None:

@@ -290,7 +290,7 @@ def test_what_is_not_us_or_redirects_or_is_away_is_told(house: App) -> None:
         assert "answers 404 to a POST as multipart/form-data" in look_at_pages(house)[-1].seen
     vars(house).pop("links", None)
     house.settings = replace(house.settings, public_url="http://127.0.0.1:1")
-    assert "does not answer: [Errno 111]" in look_at_pages(house)[-1].seen
+    assert "does not answer: Connection refused" in look_at_pages(house)[-1].seen
 
 
 def test_without_a_public_url_one_leaves_by_mail(house: App) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -234,6 +235,11 @@ def test_what_is_no_bounce_or_complaint_is_taken_and_forgotten(
     assert house.store.suppressions.returned() == []
 
 
+def test_what_ses_says_when_it_is_set_up_is_no_mistake(site: Site) -> None:
+    said = "Successfully validated SNS topic for Amazon SES event publishing."
+    assert post(site, message(None, Message=said)).status == 204
+
+
 def test_no_message_is_believed_that_is_not_amazon_s_own(house: App, site: Site) -> None:
     told = message(complaint())
     for changed, why in (
@@ -341,13 +347,13 @@ def test_a_body_that_is_no_message_is_refused(site: Site, body: bytes) -> None:
         {"notificationType": "Bounce", "bounce": {"feedbackId": "x"}},
         {"notificationType": "Bounce", "bounce": {"feedbackId": "x", "bouncedRecipients": [1]}},
         {"notificationType": "Complaint", "complaint": {"complainedRecipients": []}},
-        7,
+        [7],
     ],
 )
 def test_a_notification_that_lacks_something_says_what(site: Site, inside: Any) -> None:  # noqa: ANN401
     answer = post(site, message(inside))
     assert answer.status == 400
-    assert answer.text.startswith("The message lacks ")
+    assert re.match(r"The message (?:lacks|has no) ", answer.text)
 
 
 def signed(body: bytes, *, at: datetime = NOW, name: str = "msg_1") -> dict[str, str]:
@@ -433,20 +439,27 @@ def test_what_is_not_signed_or_not_fresh_is_refused(house: App, site: Site) -> N
 @pytest.mark.parametrize(
     ("told", "lacks"),
     [
-        ([], "the body"),
-        ({}, "type"),
-        ({"type": "bounce"}, "tag, message_id or address"),
-        ({"type": "bounce", "address": "nobody"}, "tag, message_id or address"),
-        ({"type": "bounce", "address": "a@b.example", "status": "gone"}, "status as in"),
-        ({"type": "bounce", "address": "a@b.example", "code": "550"}, "code as in"),
-        ({"events": [{"type": "open"}] * 1001}, "a list of at most 1000"),
-        ({"events": "x"}, "a list of at most 1000"),
+        ([], "has no JSON object as its body"),
+        ({}, 'lacks "type"'),
+        ({"type": "bounce"}, 'lacks "tag", "message_id" or "address"'),
+        ({"type": "bounce", "address": "nobody"}, 'lacks "tag", "message_id" or "address"'),
+        ({"type": "bounce", "address": "a@b.example", "status": "gone"}, 'not like "5.1.1"'),
+        ({"type": "bounce", "address": "a@b.example", "code": "550"}, "not like 550"),
+        ({"events": [{"type": "open"}] * 1001}, "no list of at most 1000"),
+        ({"events": "x"}, "no list of at most 1000"),
     ],
 )
 def test_a_message_that_lacks_something_says_what(site: Site, told: Any, lacks: str) -> None:  # noqa: ANN401
     answer = tell(site, told)
     assert answer.status == 400
     assert lacks in answer.text
+
+
+def test_a_body_that_is_no_json_is_told_as_that(site: Site) -> None:
+    answer = site.ask("POST", "/hooks/mail", b"hello", signed(b"hello"))
+    assert (answer.status, answer.text) == (400, "The message is no JSON.\n")
+    told = site.ask("POST", "/hooks/ses", b"hello")
+    assert (told.status, told.text) == (400, "The message is no JSON.\n")
 
 
 def test_hooks_are_there_only_where_they_are_set_up(tmp_path: Path) -> None:

@@ -183,7 +183,11 @@ def test_a_mail_of_ten_megabytes_costs_two(house: App) -> None:
 @pytest.mark.parametrize(
     ("url", "password", "said"),
     [
-        ("imap://127.0.0.1:1", "sëcret", "127.0.0.1:1 cannot be read: Connection refused"),
+        (
+            "imap://127.0.0.1:1",
+            "sëcret",
+            "127.0.0.1:1 cannot be read (Connection refused): check host and port",
+        ),
         (
             "{url}",
             "wrong",
@@ -191,7 +195,8 @@ def test_a_mail_of_ten_megabytes_costs_two(house: App) -> None:
         ),
         ("{url}/Nowhere", "sëcret", "has no folder 'Nowhere': name one behind the host"),
         ("imap+starttls://127.0.0.1:{port}", "sëcret", "cannot be read"),
-        ("imaps://127.0.0.1:{port}", "sëcret", "cannot be read"),
+        ("imaps://127.0.0.1:{port}", "sëcret", "imaps:// is for port 993"),
+        ("imaps://nobody.invalid", "sëcret", "cannot be read (Name or service not known)"),
     ],
 )
 def test_a_mailbox_that_cannot_be_read_is_told_in_one_line(
@@ -227,7 +232,9 @@ def test_a_maildir_is_emptied_of_what_was_understood(house: App, tmp_path: Path)
 
 
 def test_a_folder_that_is_no_maildir_is_told(house: App, tmp_path: Path) -> None:
-    with pytest.raises(MailboxError, match="is no Maildir: it has no folder new/"):
+    with pytest.raises(
+        MailboxError, match=r"is no Maildir \(it has no folder new/ in it\): name one"
+    ):
         take_mailbox(reads(house, f"maildir:{tmp_path}"))
 
 

@@ -12,6 +12,7 @@ import pytest
 from house import settings_in
 
 from digest.app import App
+from digest.errors import StoreError
 from digest.papers import Listing, Paper, PaperId
 from digest.run import deliver, issue
 from digest.store import open_store
@@ -110,6 +111,23 @@ def test_empty_days_are_told_to_who_wants_it_and_none_when_nothing_was_listed(
     house.wish(empty_days=True)
     assert house.day("Larvae", "Routing")[0].startswith("Nothing new today (2 looked at)")
     assert house.day() == []
+    assert len(house.day("Larvae")) == 1
+
+
+def test_a_note_that_cannot_be_written_leaves_its_reader_due(house: House) -> None:
+    """Who got nothing is told so in the transaction that says so: a crash loses neither."""
+    for _ in range(6):
+        house.day("Larvae")
+    database = house.app.store.database
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON delivery BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    with pytest.raises(StoreError):
+        house.day("Larvae")
+    house.hands[0] -= timedelta(days=1)
+    with database.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER full")
     assert len(house.day("Larvae")) == 1
 
 

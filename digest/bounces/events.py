@@ -40,7 +40,7 @@ _KINDS: Final = {
 
 
 class Misshapen(ValueError):
-    """JSON that is not what it should be; says what is missing in a phrase."""
+    """A message that is not what it should be; says so in a phrase: "lacks its type"."""
 
 
 def ses_reports(told: Any, tags: Tags, now: datetime) -> list[Report]:  # noqa: ANN401 -- JSON
@@ -48,20 +48,20 @@ def ses_reports(told: Any, tags: Tags, now: datetime) -> list[Report]:  # noqa: 
 
     `told` is the JSON inside "Message". Raises Misshapen.
     """
-    event = _object(told, "the notification")
+    event = _object(told, "notification")
     what = str(event.get("notificationType") or event.get("eventType") or "")
     if what not in {"Bounce", "Complaint"}:
         return []
-    body = _object(event.get(what.lower()), what.lower())
+    body = _object(event.get(what.lower()), f'"{what.lower()}"')
     mail = event.get("mail")
     public_id = tags.find("\n".join(_ses_places(mail if isinstance(mail, dict) else {}))) or ""
     at = _instant(body.get("timestamp"), now)
     feedback = _text(body.get("feedbackId"))
     if not feedback:
-        raise Misshapen("feedbackId")
+        raise Misshapen('lacks "feedbackId"')
     reports = []
-    for one in _list(body.get("bouncedRecipients" if what == "Bounce" else "complainedRecipients")):
-        recipient = _object(one, "a recipient")
+    for one in _list(body, "bouncedRecipients" if what == "Bounce" else "complainedRecipients"):
+        recipient = _object(one, "recipient")
         address = _address(recipient.get("emailAddress"))
         kind, code, enhanced, text = (
             _ses_bounce(body, recipient) if what == "Bounce" else _ses_complaint(body)
@@ -79,25 +79,25 @@ def own_reports(told: Any, tags: Tags, now: datetime, *, message: str) -> list[R
 
     `message` is the id of the webhook message, which an event without one of its own takes.
     """
-    body = _object(told, "the body")
-    events = _list(body["events"]) if "events" in body else [body]
+    body = _object(told, "body")
+    events = _list(body, "events") if "events" in body else [body]
     return [
         report
         for place, one in enumerate(events)
-        if (report := _own(_object(one, "an event"), tags, now, f"{message}:{place}"))
+        if (report := _own(_object(one, "event"), tags, now, f"{message}:{place}"))
     ]
 
 
 def _own(event: Mapping[str, Any], tags: Tags, now: datetime, otherwise: str) -> Report | None:
     what = str(event.get("type") or "")
     if not what:
-        raise Misshapen("type")
+        raise Misshapen('lacks "type"')
     status, text = str(event.get("status") or ""), _text(event.get("text"))
     if status and not _STATUS.fullmatch(status):
-        raise Misshapen('status as in "5.1.1"')
+        raise Misshapen('has a "status" that is not like "5.1.1"')
     code = event.get("code")
     if code is not None and (not isinstance(code, int) or not 200 <= code < 600):  # noqa: PLR2004 -- SMTP's
-        raise Misshapen("code as in 550")
+        raise Misshapen('has a "code" that is not like 550')
     kind = judge(status, code, text) if what == "bounce" else _KINDS.get(what)
     if kind is None:
         return None  # delivered, opened and whatever else a provider tells
@@ -105,7 +105,7 @@ def _own(event: Mapping[str, Any], tags: Tags, now: datetime, otherwise: str) ->
     public_id = tags.find(str(event.get("tag") or "")[:_LONGEST]) or (named[1] if named else "")
     address = _address(event.get("address"))
     if not public_id and not address:
-        raise Misshapen("tag, message_id or address")
+        raise Misshapen('lacks "tag", "message_id" or "address"')
     own = _text(event.get("id"))
     return Report(
         kind,
@@ -152,13 +152,14 @@ def _ses_places(mail: Mapping[str, Any]) -> Iterator[str]:
 
 def _object(value: Any, what: str) -> Mapping[str, Any]:  # noqa: ANN401 -- JSON
     if not isinstance(value, dict):
-        raise Misshapen(what)
+        raise Misshapen(f"has no JSON object as its {what}")
     return value
 
 
-def _list(value: Any) -> list[Any]:  # noqa: ANN401 -- JSON
+def _list(body: Mapping[str, Any], name: str) -> list[Any]:
+    value = body.get(name)
     if not isinstance(value, list) or len(value) > MOST_EVENTS:
-        raise Misshapen(f"a list of at most {MOST_EVENTS}")
+        raise Misshapen(f'has no list of at most {MOST_EVENTS} as "{name}"')
     return value
 
 

@@ -7,7 +7,6 @@ is not understood stays, marked as read, for a person to look at. The only impor
 from __future__ import annotations
 
 import imaplib
-import os
 import re
 import ssl
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from digest.bounces.mime import MAX_BYTES
-from digest.errors import MailboxError, RelayError
+from digest.errors import MailboxError, RelayError, why
 from digest.smtp.relay import token
 
 if TYPE_CHECKING:
@@ -86,7 +85,10 @@ def _ours(where: str) -> Iterator[None]:
     try:
         yield
     except (OSError, imaplib.IMAP4.error, ValueError) as error:
-        raise MailboxError(f"the mailbox at {where} cannot be read: {_tidy(error)}") from error
+        said = _tidy(error)
+        raise MailboxError(
+            f"the mailbox at {where} cannot be read ({said}): {_advice(error, said)}"
+        ) from error
 
 
 class Maildir:
@@ -95,7 +97,10 @@ class Maildir:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         if not (folder / "new").is_dir():
-            raise MailboxError(f"{folder} is no Maildir: it has no folder new/ in it")
+            raise MailboxError(
+                f"{folder} is no Maildir (it has no folder new/ in it): name one in "
+                "DIGEST_BOUNCES_URL, as in maildir:/var/mail/bounces"
+            )
 
     def mails(self) -> Iterator[Mail]:
         """New mails, and those in cur/ that nobody has seen."""
@@ -116,7 +121,9 @@ class Maildir:
         except FileNotFoundError:  # somebody else took it
             return
         except OSError as error:
-            raise MailboxError(f"{path} cannot be read: {error.strerror}") from error
+            raise MailboxError(
+                f"{path} cannot be read ({why(error)}): let the user that runs Paper Digest read it"
+            ) from error
         yield Mail(raw, lambda: path.unlink(missing_ok=True), lambda: self._leave(path))
 
     def _leave(self, path: Path) -> None:
@@ -249,8 +256,21 @@ def _log_in(server: imaplib.IMAP4, say: _Say, where: str) -> None:
         ) from error
 
 
+def _advice(error: Exception, said: str) -> str:
+    """What to do about a mailbox that cannot be reached, or that breaks off."""
+    if isinstance(error, ssl.SSLCertVerificationError) and "expired" not in said:
+        return "?cafile=FILE behind DIGEST_BOUNCES_URL names a private authority"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "whoever runs it has to renew its certificate"
+    if isinstance(error, ssl.SSLError):
+        return "imaps:// is for port 993, imap+starttls:// for 143"
+    if isinstance(error, OSError):
+        return (
+            "check host and port in DIGEST_BOUNCES_URL, and the network; the next run tries again"
+        )
+    return "what was understood is taken; the next run goes on"
+
+
 def _tidy(error: Exception) -> str:
-    text = str(error) or type(error).__name__
-    if isinstance(error, OSError) and error.errno:
-        text = os.strerror(error.errno)
+    text = why(error) if isinstance(error, OSError) else str(error) or type(error).__name__
     return re.sub(r"[^ -~]+", " ", text.removeprefix("b'").removesuffix("'"))[:200]

@@ -41,6 +41,15 @@ _SUBJECT: Final = re.compile(
 _COPY: Final = re.compile(r"(?im)^-{2,} ?(?:this is a copy|original|below this line)")
 _DAEMON: Final = re.compile(r"(?i)mailer-daemon|postmaster|mail delivery (?:sub)?system|<>")
 _COMPLAINTS: Final = ("abuse", "fraud", "virus", "miscategorized", "other")
+_FORGED: Final = "forged, about somebody else's mail, or tagged under another DIGEST_SECRET_KEY"
+_NAMES: Final = {
+    Kind.HARD: "a hard bounce",
+    Kind.SOFT: "a soft bounce",
+    Kind.BLOCKED: "a bounce",
+    Kind.DELAYED: "a notice of delay",
+    Kind.COMPLAINT: "a complaint",
+    Kind.UNSUBSCRIBE: "a wish to leave",
+}
 _RANK: Final = (Kind.HARD, Kind.BLOCKED, Kind.SOFT, Kind.DELAYED)
 
 
@@ -58,7 +67,7 @@ def report_in(raw: bytes, tags: Tags, *, now: datetime, recipient: str = "") -> 
     kind, address, enhanced, code, text = found
     public_id = _whose(mail, tags, recipient)
     if public_id is None:
-        return Ignored(f"{kind.value} without a tag of ours: forged, or about somebody else's mail")
+        return Ignored(f"{_NAMES[kind]} that carries no tag of ours: {_FORGED}")
     return Report(
         kind,
         _when(mail, now),

@@ -36,6 +36,14 @@ _WORDS: Final = {
     "unsubscribe": "Wish to leave",
 }
 
+_TAKEN: Final = {
+    "noted": "noted",
+    "suppressed": "its address is suppressed",
+    "unsubscribed": "its reader is unsubscribed",
+    "repeated": "known already",
+    "unknown": "which is not here: its reader was removed",
+}
+
 bounces = typer.Typer(
     help="Read what comes back: bounces and complaints.",
     no_args_is_help=True,
@@ -60,7 +68,10 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
 )
 def ingest(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE", help="Mails; without any, one is piped.")
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE", exists=True, dir_okay=False, help="Mails; without any, one is piped."
+        ),
     ] = None,
     *,
     recipient: Annotated[
@@ -195,7 +206,7 @@ def summed(tally: Tally) -> str:
     mails = sum(tally.taken.values()) + sum(tally.ignored.values())
     parts = [f"{number} {taken.value}" for taken, number in sorted(tally.taken.items())]
     if tally.ignored:
-        parts.append(f"{sum(tally.ignored.values())} left there, not understood")
+        parts.append(f"{sum(tally.ignored.values())} left there for you to look at")
     return count(mails, "mail") + (f": {', '.join(parts)}" if parts else "")
 
 
@@ -207,10 +218,9 @@ def _line(back: Back) -> str:
         return f"Ignored: {back.report.why}"
     report = back.report
     said = " ".join(filter(None, (str(report.code or ""), report.enhanced, report.text)))
-    taken = back.taken.value if back.taken else ""
-    what = _WORDS[report.kind.value]
-    about = f"{what} of delivery {report.public_id}: {taken}"
-    return f"{about} ({said})" if said else about
+    taken = _TAKEN[back.taken.value] if back.taken else ""
+    about = f"{_WORDS[report.kind.value]} of delivery {report.public_id}, {taken}"
+    return f"{about}: {said}" if said else about
 
 
 def _read(path: Path) -> bytes:

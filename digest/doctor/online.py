@@ -7,6 +7,7 @@ the answer tells whether it was us who answered, and with the same key.
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 from digest.doctor import Finding, failed, ok, warning
 from digest.doctor.relay import certificate
+from digest.errors import why
 from digest.store.subscribers import new_public_id
 from digest.web.tokens import GONE
 from subscribers.links import Purpose
@@ -63,11 +65,15 @@ def look_at_pages(app: App) -> list[Finding]:
         try:
             answer = _post(f"{public}/u/{token}", kind, body)
         except ssl.SSLCertVerificationError as error:
-            advice = "Renew the certificate; receivers verify it."
-            return [*found, failed("one-click", f"{public}: {error.verify_message}", advice)]
+            advice = "Renew or mend the certificate: receivers verify it."
+            return [*found, failed("one-click", f"{public}: {why(error)}", advice)]
         except (OSError, http.client.HTTPException, ValueError) as error:
-            said = str(error) or type(error).__name__
-            advice = "Is `paper-digest serve` running, and the proxy before it?"
+            said = why(error) if isinstance(error, OSError) else str(error)
+            advice = (
+                "Check the host in DIGEST_PUBLIC_URL, and its DNS record."
+                if isinstance(error, socket.gaierror)
+                else "Is `paper-digest serve` running, and the proxy before it?"
+            )
             return [*found, failed("one-click", f"{public} does not answer: {said}", advice)]
         finding = _judged(public, form, answer)
         if finding is not None:

@@ -128,7 +128,8 @@ def _spf(names: Names, domain: str, address: str) -> Finding:
             "what to include (for a relay of your own: ip4:ADDRESS).",
         )  # fmt: skip
     if spf.problem:
-        return failed("SPF", f"{domain}: {spf.problem} ({spf.record[:120]})", "Mend that record.")
+        told = f"{domain}: {spf.problem}" + (f" ({spf.record[:120]})" if spf.record else "")
+        return failed("SPF", told, "Mend that record.")
     if address and spf.result != "pass":
         return failed(
             "SPF", f"{domain} does not let {address} send ({spf.result}): {spf.record[:120]}",

@@ -39,7 +39,7 @@ def look_at_relay(app: App) -> list[Finding]:
         try:
             connection = relay.open()
         except RelayError as error:
-            found.append(failed("relay", f"{mask_url(url)}: {error}", advise(str(error))))
+            found.append(failed("relay", str(error), advise(str(error))))
             continue
         try:
             found += _relay(relay, connection)
@@ -77,7 +77,9 @@ def look_at_mailbox(app: App) -> list[Finding]:
             with open_mailbox(settings):
                 found.append(ok("bounces", f"are read from {mask_url(settings.bounces_url)}"))
         except MailboxError as error:
-            found.append(failed("bounces", str(error), "Nothing that comes back is seen."))
+            found.append(
+                failed("bounces", str(error), "Until then nothing that comes back is seen.")
+            )
     elif not (settings.ses_topic or settings.webhook_secret):
         found.append(
             warning(

@@ -90,7 +90,8 @@ def _judged(fields: dict[str, list[str]], what: str, domain: str) -> list[Findin
         return [
             failed(
                 _HEADERS, f"{', '.join(lacking)} is in {what} and not under its signature",
-                "Add it to the headers that are signed, or the one click is not offered.",
+                "Add it to the headers that the signer signs (opendkim: SignHeaders; rspamd: "
+                "sign_headers), or no provider offers the one click.",
             )
         ]  # fmt: skip
     if "list-unsubscribe-post" not in fields:

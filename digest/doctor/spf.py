@@ -65,7 +65,8 @@ class _Evaluation:
         if domain.lower() in above:
             return self._wrong(f"it includes {domain} again and again")
         if len(records) > 1:
-            return self._wrong(f"{domain} has several records, and receivers accept only one")
+            whose = f"{domain}, which it includes, has" if above else "it has"
+            return self._wrong(f"{whose} several records, and receivers accept only one")
         if not records:
             return self._wrong(f"{domain}, which it includes, has no record") if above else ""
         if not above:

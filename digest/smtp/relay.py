@@ -150,9 +150,7 @@ class Relay:
             raise kind(f"{self.name} does not let us in: {said}") from error
         except ssl.SSLCertVerificationError as error:
             raise RelayUnreachable(
-                f"{self.name} showed a certificate that cannot be verified "
-                f"({error.verify_message}): "
-                "name its authority with ?cafile=FILE behind DIGEST_SMTP_URL"
+                f"{self.name} showed a certificate that cannot be verified ({error.verify_message})"
             ) from error
         except (OSError, smtplib.SMTPException, ValueError) as error:
             raise RelayUnreachable(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from digest.errors import SourceError
+from digest.errors import SourceError, why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,9 @@ def _opened(path: Path) -> TextIO:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+", encoding="ascii")
     except OSError as error:
-        raise SourceError(f"the queue of sources cannot be kept: {error}") from error
+        raise SourceError(
+            f"{path} cannot be written ({why(error)}), where the queue of sources is kept"
+        ) from error
     file.seek(0)
     return file
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, in
 
 from digest.errors import NotFound
 from digest.store.database import chunks
+from digest.store.paces import paced
 from digest.store.subscribers import SUBSCRIBER, new_public_id
 from digest.store.tables import NOT_SENT, AttemptRow, DeliveryRow, ExclusionRow, IssueRow
 
@@ -113,6 +114,7 @@ class Deliveries:
         domain: str,
         now: datetime,
         issue: int | None = None,
+        notices: Sequence[Prepared] = (),
     ) -> Frozen:
         """Fix a part of an issue's audience, or all of it, in one transaction.
 
@@ -120,7 +122,8 @@ class Deliveries:
         digest whose dedupe key is in the log already counts as excluded, as does every one of an
         issue that was cancelled meanwhile; a reader who was removed meanwhile does not count.
         Every reader's `next_due` moves on in the same transaction, so what is done again adds
-        nothing.
+        nothing. So do `notices` to excluded readers, as far as their pace allows: they are no
+        part of the issue, and are left out where it was cancelled.
         """
         with self._database.write() as connection:
             readers = [one.subscriber.number for one in prepared]
@@ -152,6 +155,10 @@ class Deliveries:
                     for one in left_out
                 ]
                 connection.execute(insert(EXCLUSION), reasons)
+            words = [one for one in notices if one.subscriber.number in there and not ended]
+            if words and (words := paced(connection, words, now)):
+                rows = [new_row(one, None, channel, domain, now) for one in words]
+                connection.execute(insert(DELIVERY), rows)
             _move_on(connection, fresh, left_out, now)
         return frozen
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from digest.errors import TemplateError
+from digest.errors import TemplateError, why
 from digest.templating.sandbox import Sandbox
 from digest.templating.slim import slim
 
@@ -103,8 +103,10 @@ def strangers(overlay: Path | None) -> list[Path]:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise TemplateError(f"{path} cannot be read: {why(error)}") from error
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"{path} cannot be read: it is not UTF-8 text") from error
 
 
 def compile_parts(parts: Mapping[str, Source]) -> Compiled:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import PlainTextResponse, Response
 
+from digest.bounces import line
 from digest.bounces.events import Misshapen, own_reports, ses_reports
 from digest.bounces.signing import Sns, Unchecked, Unsigned, check_webhook
 from digest.sources import AnswerState, Pace
@@ -73,19 +74,23 @@ def _answer(hook: str, work: Callable[[], None]) -> Response:
         _log.warning("webhook unchecked hook=%s why=%s", hook, error)
         return _say(503, f"It cannot be checked now: {error}.")
     except Misshapen as error:
-        _log.warning("webhook misshapen hook=%s lacks=%s", hook, error)
-        return _say(400, f"The message lacks {error}.")
+        _log.warning("webhook misshapen hook=%s why=it %s", hook, error)
+        return _say(400, f"The message {error}.")
     return Response(status_code=204)
 
 
 def _told_by_sns(app: App, checks: Sns, told: _Told) -> None:
     message = _parsed(told.body)
     if not isinstance(message, dict):
-        raise Misshapen("an object")
+        raise Misshapen("is no JSON object")
     checks.check(message, app.clock())
     if message["Type"] == "Notification":
-        inside = _parsed(str(message.get("Message")).encode())
-        _take(app, ses_reports(inside, app.tags, app.clock()))
+        inside = str(message.get("Message"))
+        if inside.startswith(("{", "[")):
+            told = _parsed(inside.encode())
+            _take(app, ses_reports(told, app.tags, app.clock()))
+        else:  # as "Successfully validated SNS topic for Amazon SES event publishing."
+            _log.info("webhook via=ses says=%s", line(inside))
     elif message["Type"] == "SubscriptionConfirmation":
         url = str(message.get("SubscribeURL"))
         if not checks.is_amazon(url):
@@ -112,8 +117,8 @@ def _take(app: App, reports: Iterable[Report]) -> None:
 def _parsed(body: bytes) -> Any:  # noqa: ANN401 -- JSON
     try:
         return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+    except (ValueError, RecursionError) as error:
+        raise Misshapen("is no JSON") from error
 
 
 def _fetched(app: App, url: str) -> bytes:

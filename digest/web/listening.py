@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import socket
 
-from digest.errors import Conflict
+from digest.errors import Conflict, why
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -15,9 +14,8 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listening = socket.create_server((name, port), family=family, backlog=2048)
     except OSError as error:
-        why = os.strerror(error.errno or 0)
         raise Conflict(
-            f"cannot listen on {host} port {port} ({why}): set another DIGEST_PORT"
+            f"cannot listen on {host} port {port} ({why(error)}): set another DIGEST_PORT"
         ) from error
     # asyncio sets this only where a socket's protocol is told. Without it every answer over a
     # kept connection waits 40 ms for the acknowledgement of its own head (RFC 896, RFC 1122).
