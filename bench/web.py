@@ -150,7 +150,7 @@ def _busy(process: int) -> float:
 
 def _asked(store: Store, chance: random.Random) -> dict[str, Callable[[], str]]:
     """Per kind of page, the next address to ask for."""
-    newest = store.archive.around(date.max, date.max).newest or date.min
+    newest = store.archive.days()[-1]
     days = [newest - timedelta(days=past) for past in range(PAPERS // A_DAY - 1)]
     numbers = [chance.randrange(1, store.papers.count()) for _ in range(2 * ASKED)]
     names = [str(paper.id) for paper in store.papers.by_numbers(numbers).values()]

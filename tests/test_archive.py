@@ -14,9 +14,10 @@ from keyword_texts import shelves, texts_with_exclusions
 
 from digest.papers import Author, Listing, ListingKind, Paper, PaperId, Signals
 from digest.store import open_store
-from digest.store.archive import END, Archive
+from digest.store.archive import END, Archive, Around, around
 from digest.store.catalogue import CATALOGUE
 from digest.store.papers import PAPER, enter_missing
+from digest.store.shelves import names
 from subscribers.query import check, matches, parse
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ class TestDays:
         assert len(shelf(FRIDAY, FRIDAY, {"source": "arXiv"})) == 0
         assert len(shelf(THURSDAY, THURSDAY, {"source": "arXiv"})) == 1
         assert len(shelf(THURSDAY, FRIDAY, {})) == 1
-        assert store.archive.around(FRIDAY, FRIDAY).newest == FRIDAY
-        assert store.archive.facets(THURSDAY, FRIDAY) == {
+        assert store.archive.days()[-1] == FRIDAY
+        assert names(store.archive.shelves(THURSDAY, FRIDAY)) == {
             "category": [("cs.LG", 2)],
             "organization": [("Lindqvist Institute", 2)],
             "source": [("Daily Papers", 1), ("arXiv", 1)],
@@ -92,14 +93,14 @@ class TestDays:
 
     def test_what_a_source_takes_back_stands_there_no_longer(self, store: Store) -> None:
         numbers(store, paper(1, categories=("cs.LG", "cs.CL")), paper(1, categories=("cs.LG",)))
-        assert store.archive.facets(FRIDAY, FRIDAY)["category"] == [("cs.LG", 1)]
+        assert names(store.archive.shelves(FRIDAY, FRIDAY))["category"] == [("cs.LG", 1)]
 
     def test_the_days_around(self, store: Store) -> None:
-        assert store.archive.around(FRIDAY, FRIDAY).newest is None
+        assert around(store.archive.days(), FRIDAY, FRIDAY) == Around(None, None, None)
         monday = FRIDAY + timedelta(days=3)
         numbers(store, paper(1, THURSDAY), paper(2, FRIDAY), paper(3, monday))
-        around = store.archive.around(FRIDAY, FRIDAY + timedelta(days=1))
-        assert (around.before, around.after, around.newest) == (THURSDAY, monday, monday)
+        found = around(store.archive.days(), FRIDAY, FRIDAY + timedelta(days=1))
+        assert found == Around(THURSDAY, monday, monday)
 
     def test_the_revision_moves_with_papers_and_counts_and_with_nothing_else(
         self, store: Store
@@ -200,6 +201,16 @@ class TestCandidates:
         with store.database.write() as connection:
             enter_missing(connection)
         assert found(store, "paper") == several[::-1]
+
+    def test_a_word_of_a_title_is_asked_of_titles(self, store: Store) -> None:
+        one, _ = numbers(
+            store,
+            paper(1, title="Video-to-text"),
+            paper(2, abstract="A video, as RAG knows it."),
+        )
+        for asked in ("title:video", "title:vide*", 'title:"video-to"', "title:videos"):
+            placed = store.archive.candidates(parse(asked), before=END, most=9)
+            assert [number for _, number in placed] == [one], asked
 
     @pytest.mark.parametrize("few", [0, 1_000])
     def test_a_floor_is_looked_up_with_the_words(self, store: Store, few: int) -> None:

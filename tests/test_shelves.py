@@ -15,7 +15,7 @@ from digest.papers import Author, Listing, ListingKind, Paper, PaperId, Signals
 from digest.store import open_store
 from digest.store.archive import FACETS
 from digest.store.papers import enter_missing
-from digest.store.shelves import SHELF
+from digest.store.shelves import SHELF, names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,7 +103,9 @@ def test_days_say_what_a_literal_count_says_whatever_was_stored_in_any_order(
                 if paper.listings and paper.number == number
             ]
             for first, last in ((DAYS[0], DAYS[-1]), (DAYS[1], DAYS[2]), (DAYS[3], DAYS[3])):
-                assert store.archive.facets(first, last) == literal_facets(papers, first, last)
+                assert names(store.archive.shelves(first, last)) == literal_facets(
+                    papers, first, last
+                )
                 for filters in (
                     {},
                     {"category": "cs.LG"},
@@ -121,13 +123,13 @@ def test_a_database_without_its_shelves_gets_them_back(store: Store) -> None:
     paper = Paper(PaperId("arxiv", "2611.00001"), "One", listings=(listed,), categories=("cs.LG",))
     other = replace(paper, id=PaperId("arxiv", "2611.00002"), title="Two")
     store.papers.ingest([paper, other], NOW)
-    before = store.archive.facets(FIRST, FIRST), list(store.archive.shelf(FIRST, FIRST, {}))
+    before = names(store.archive.shelves(FIRST, FIRST)), list(store.archive.shelf(FIRST, FIRST, {}))
     with store.database.write() as connection:
         connection.execute(delete(SHELF))
     assert not store.archive.shelf(FIRST, FIRST, {})
     with store.database.write() as connection:
         enter_missing(connection)
-    assert before == (store.archive.facets(FIRST, FIRST), [2, 1])
+    assert before == (names(store.archive.shelves(FIRST, FIRST)), [2, 1])
     assert before[1] == [2, 1]
 
 

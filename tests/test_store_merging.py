@@ -14,8 +14,11 @@ from sqlalchemy import func, select
 from digest.errors import NotFound
 from digest.papers import Author, Listing, ListingKind, Paper, PaperId, Signals
 from digest.store import Store, open_store
+from digest.store.briefs import BRIEF
+from digest.store.catalogue import title_words
 from digest.store.papers import ALIAS, LISTING, PAPER, RECORD, SIGNAL
 from digest.store.tables import CatalogueRow, FacetRow
+from digest.web.cards import entry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,9 +72,14 @@ def check(store: Store) -> None:
         assert live | merged == set(connection.execute(select(PAPER.c.id)).scalars())
         assert live == set(connection.execute(select(CATALOGUE.c.paper)).scalars())
         assert set(connection.execute(select(FACET.c.paper)).scalars()) <= live
+        assert live == set(connection.execute(select(BRIEF.c.paper)).scalars())
         for row in connection.execute(select(PAPER).where(PAPER.c.id.in_(live))):
             listed = select(func.min(LISTING.c.day)).where(LISTING.c.paper == row.id)
             assert row.announced_on == connection.execute(listed).scalar_one()
+    whole, briefs = store.papers.by_numbers(live), store.briefs.by_numbers(live)
+    for number, paper in whole.items():
+        assert entry(briefs[number]) == entry(paper), "a list says the same of both"
+        assert title_words(briefs[number]) == title_words(paper)
 
 
 def test_an_alias_joins_a_preprint_and_its_article(store: Store, now: datetime) -> None:

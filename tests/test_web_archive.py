@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from house import settings_in
 from loopback import Site, serving
+from starlette.requests import Request
 
 from digest.app import App
 from digest.papers import Author, Listing, Paper, PaperId, Signals
@@ -197,8 +199,6 @@ class TestNotTwice:
         assert int(answer.headers["content-length"]) > 500
 
     def test_what_is_kept_is_bounded_and_forgotten_with_its_revision(self) -> None:
-        from starlette.requests import Request  # noqa: PLC0415 -- this test alone makes requests
-
         revision, made = ["1"], list[str]()
         kept = Kept(lambda: revision[0], budget=250)
 
@@ -210,7 +210,7 @@ class TestNotTwice:
                 made.append(path)
                 return Made(b"x" * 100)
 
-            kept.answer(Request(scope), make)
+            asyncio.run(kept.answer(Request(scope), make))
 
         for path in "ababcab":  # c is one too many: a, asked for longest ago, goes
             ask(path)
@@ -218,6 +218,31 @@ class TestNotTwice:
         revision[0] = "2"
         ask("b")
         assert "".join(made) == "abcabb"
+
+    def test_what_others_write_is_seen_at_once_though_nobody_asks_while_nothing_is(
+        self, house: House
+    ) -> None:
+        house.put(paper(1))
+        store, asked = house.app.store, list[str]()
+        archive = store.archive
+
+        def revision() -> str:
+            asked.append("")
+            return archive.revision()
+
+        kept = Kept(revision, archive.changes)
+
+        def shown() -> bytes:
+            scope = {"type": "http", "path": "/", "query_string": b"", "headers": []}
+            answer = kept.answer(Request(scope), lambda: Made(b"%d" % store.papers.count()))
+            return bytes(asyncio.run(answer).body)
+
+        assert [shown(), shown(), shown()] == [b"1"] * 3
+        assert len(asked) == (1 if archive.changes() is not None else 3)
+        with open_store(store.database.url.render_as_string(hide_password=False)) as other:
+            other.papers.ingest([paper(2)], NOW)
+        assert [shown(), shown()] == [b"2"] * 2
+        assert len(asked) == (2 if archive.changes() is not None else 5)
 
 
 class TestSearch:

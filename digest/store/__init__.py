@@ -21,6 +21,7 @@ class Store:
 
     def __init__(self, database: Database, folder: Path | None = None) -> None:
         from digest.store.archive import Archive  # noqa: PLC0415 -- see the module
+        from digest.store.briefs import Briefs  # noqa: PLC0415
         from digest.store.copies import Copies  # noqa: PLC0415
         from digest.store.deliveries import Deliveries  # noqa: PLC0415
         from digest.store.feedback import FeedbackLog  # noqa: PLC0415
@@ -36,6 +37,7 @@ class Store:
 
         self.database = database
         self.papers = Papers(database)
+        self.briefs = Briefs(database)
         self.archive = Archive(database)
         self.sources = Sources(database)
         self.subscribers = Subscribers(database)

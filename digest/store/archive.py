@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -9,15 +10,15 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Date, bindparam, func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from digest.papers import Paper, PaperId, Signals
-from digest.store.catalogue import FACET, LISTED, NOTHING, Asked, asked_by, some, word
+from digest.store.catalogue import FACET, NOTHING, Asked, asked_by, some, word
 from digest.store.papers import ALIAS, LISTING, PAPER, RECORD, SIGNAL
-from digest.store.shelves import FACETS, Shelves, names, put_together
+from digest.store.shelves import FACETS, Shelves, put_together
 from subscribers.tree import And, Floor
 
-__all__ = ["END", "FACETS", "Archive", "Around"]
+__all__ = ["END", "FACETS", "Archive", "Around", "around"]
 
 if TYPE_CHECKING:
     from array import array
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import TextClause
 
     from digest.store.database import Database
+    from digest.store.shelves import Shelf
     from subscribers.tree import Node, Query
 
 END: Final = (1 << 63) - 1
@@ -47,20 +49,22 @@ class Around:
     newest: date | None
 
 
-# Statements that every page asks are put together once.
+# A statement that every page asks is put together once.
 _REVISION: Final = select(
     select(func.max(RECORD.c.seen_at)).scalar_subquery(),
     select(func.max(LISTING.c.id)).scalar_subquery(),
     select(func.max(SIGNAL.c.id)).scalar_subquery(),
 )
-_FIRST: Final = bindparam("first", type_=Date)
-_LAST: Final = bindparam("last", type_=Date)
-_LISTED: Final = (FACET.c.kind == LISTED) & (FACET.c.name == "")
-_AROUND: Final = select(
-    select(func.max(FACET.c.day)).where(_LISTED, FACET.c.day < _FIRST).scalar_subquery(),
-    select(func.min(FACET.c.day)).where(_LISTED, FACET.c.day > _LAST).scalar_subquery(),
-    select(func.max(FACET.c.day)).where(_LISTED).scalar_subquery(),
-)
+
+
+def around(days: Sequence[date], first: date, last: date) -> Around:
+    """What stands around a span of days among the list days, which are in order."""
+    before, after = bisect_left(days, first), bisect_right(days, last)
+    return Around(
+        days[before - 1] if before else None,
+        days[after] if after < len(days) else None,
+        days[-1] if days else None,
+    )
 
 
 class Archive:
@@ -92,6 +96,10 @@ class Archive:
         with self._database.read() as connection:
             return "-".join(map(str, connection.execute(_REVISION).one()))
 
+    def changes(self) -> int | None:
+        """Another number whenever the revision may be another one; None where it is to be asked."""
+        return self._database.changes()
+
     def changed_at(self) -> datetime | None:
         """When a source last said something new of any paper."""
         with self._database.read() as connection:
@@ -100,23 +108,19 @@ class Archive:
             ).scalar_one()
             return changed
 
-    def around(self, first: date, last: date) -> Around:
-        """The list days before the first day, after the last, and the newest."""
-        with self._database.read() as connection:
-            return Around(*connection.execute(_AROUND, {"first": first, "last": last}).one())
+    def days(self) -> list[date]:
+        """Every list day there is, in order."""
+        return self._shelves.days()
+
+    def shelves(self, first: date, last: date) -> list[Shelf]:
+        """The list days of a span, oldest first."""
+        return self._shelves.between(first, last)
 
     def shelf(
         self, first: date, last: date, filters: Mapping[str, str], *, most: int | None = None
     ) -> array[int]:
         """Papers listed in a span of days under all of these facets, most upvoted first."""
-        return put_together(self._shelves.between(first, last), filters, most=most)
-
-    def facets(self, first: date, last: date) -> dict[str, list[tuple[str, int]]]:
-        """Per facet, the names papers of those days stand under and how often, most often first.
-
-        On one day that is how many papers; over several, one may stand there more than once.
-        """
-        return names(self._shelves.between(first, last))
+        return put_together(self.shelves(first, last), filters, most=most)
 
     def noticed(self, since: datetime, filters: Mapping[str, str]) -> list[Paper]:
         """Papers first seen since then that somebody counted for: numbers and counts alone."""

@@ -1,11 +1,11 @@
 """The catalogue: what a paper can be found by, kept with every paper as it is stored.
 
-Two things are derived from a paper: on which days it stands under which source, category and
-organization (`facet`), and its words (`catalogue`). A word here is a folded word of title and
-abstract, or a marked one: a:harrow (author), d:1741101 (an id of one), o:lindqvist
-(organization), c:cs.lg (category), s:arxiv (source), i:arxiv_2611.00001 (id). They find
-candidates, at least every paper that a keyword text means; `subscribers.finding` then has the
-last word.
+Three things are derived from a paper: on which days it stands under which source, category and
+organization (`facet`), what lists say of it (`brief`), and its words (`catalogue`). A word here
+is a folded word of title and abstract, or a marked one: t:forgetting (of the title), a:harrow
+(author), d:1741101 (an id of one), o:lindqvist (organization), c:cs.lg (category), s:arxiv
+(source), i:arxiv_2611.00001 (id). They find candidates, at least every paper that a keyword text
+means; `subscribers.finding` then has the last word.
 
 A paper's `place` is the day it was first listed, then its number, in one integer: descending, it
 is newest first, over all of an archive that was filled in any order.
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from sqlalchemy import Connection, delete, insert, select
 
 from digest.papers import ListingKind
+from digest.store.briefs import BRIEF, pack_brief
 from digest.store.database import chunks
 from digest.store.tables import CatalogueRow, FacetRow
 from subscribers.finding import beginnings, categories, paper_ids
@@ -55,14 +56,16 @@ def catalogue(connection: Connection, papers: Iterable[Paper]) -> set[date]:
     The days on which a paper now stands under something else than before.
     """
     entered = {paper.number: paper for paper in papers}
-    held, facets = _held(connection, sorted(entered))
-    rows, gone, fresh, dropped = [], [], [], []
+    held, facets, briefs = _held(connection, sorted(entered))
+    rows, gone, fresh, dropped, retold = [], [], [], [], []
     for number, paper in entered.items():
         place, text = place_of(paper.announced_on, number), " ".join(sorted(_words_of(paper)))
         if held.get(number) != (place, text):
             # Deleted and made anew, because triggers carry both over into the index of words.
             gone += [number] if number in held else []
             rows.append({"place": place, "paper": number, "words": text})
+        if briefs.get(number) != (brief := pack_brief(paper)):
+            retold.append({"paper": number, "body": brief})
         wanted, had = set(_facets_of(paper)), facets.get(number, set())
         fresh += [(*one, number) for one in wanted - had]
         dropped += [(*one, number) for one in had - wanted]
@@ -70,6 +73,10 @@ def catalogue(connection: Connection, papers: Iterable[Paper]) -> set[date]:
         connection.execute(delete(CATALOGUE).where(CATALOGUE.c.paper.in_(part)))
     if rows:
         connection.execute(insert(CATALOGUE), rows)
+    for part in chunks([row["paper"] for row in retold if row["paper"] in briefs]):
+        connection.execute(delete(BRIEF).where(BRIEF.c.paper.in_(part)))
+    if retold:
+        connection.execute(insert(BRIEF), retold)
     for kind, name, day, number in dropped:
         same = (FACET.c.kind == kind) & (FACET.c.name == name) & (FACET.c.day == day)
         connection.execute(delete(FACET).where(same & (FACET.c.paper == number)))
@@ -83,21 +90,25 @@ def catalogue(connection: Connection, papers: Iterable[Paper]) -> set[date]:
 def leave(connection: Connection, number: int) -> None:
     """Take a paper out of the catalogue."""
     connection.execute(delete(CATALOGUE).where(CATALOGUE.c.paper == number))
+    connection.execute(delete(BRIEF).where(BRIEF.c.paper == number))
     connection.execute(delete(FACET).where(FACET.c.paper == number))
 
 
 def _held(
     connection: Connection, numbers: Sequence[int]
-) -> tuple[dict[int, tuple[int, str]], dict[int, set[tuple[str, str, date]]]]:
-    """What the catalogue says of these papers: place and words, and facets."""
+) -> tuple[dict[int, tuple[int, str]], dict[int, set[tuple[str, str, date]]], dict[int, str]]:
+    """What the catalogue says of these papers: place and words, facets, and the brief."""
     held: dict[int, tuple[int, str]] = {}
     facets: dict[int, set[tuple[str, str, date]]] = {}
+    briefs: dict[int, str] = {}
     for part in chunks(numbers):
         for row in connection.execute(select(CATALOGUE).where(CATALOGUE.c.paper.in_(part))):
             held[row.paper] = (row.place, row.words)
         for facet in connection.execute(select(FACET).where(FACET.c.paper.in_(part))):
             facets.setdefault(facet.paper, set()).add((facet.kind, facet.name, facet.day))
-    return held, facets
+        for brief in connection.execute(select(BRIEF).where(BRIEF.c.paper.in_(part))):
+            briefs[brief.paper] = brief.body
+    return held, facets, briefs
 
 
 def _facets_of(paper: Paper) -> Iterator[tuple[str, str, date]]:
@@ -115,10 +126,9 @@ def _facets_of(paper: Paper) -> Iterator[tuple[str, str, date]]:
 
 
 def _words_of(paper: Paper) -> set[str]:
-    found: set[str] = set()
-    for text in (paper.title, paper.abstract or paper.summary):
-        # Each different piece once: where it stands does not matter here.
-        found.update(*map(_of_piece, set(scanner(text).findall(text))))
+    title = _words_in(paper.title)
+    found = title | _words_in(paper.abstract or paper.summary)
+    found.update([f"t:{word}"[:_LONGEST_WORD] for word in title])
     for author in paper.authors:
         found.update(_safe(f"a:{key}") for key in name_keys(author.name))
         found.update(_safe(f"d:{own.casefold()}") for own in ids_of(author))
@@ -128,6 +138,11 @@ def _words_of(paper: Paper) -> set[str]:
     found.update(_safe(f"s:{plain(name).casefold()}") for name in sources)
     found.update(_safe(f"i:{str(name).casefold()}") for name in (paper.id, *paper.aliases))
     return found
+
+
+def _words_in(text: str) -> set[str]:
+    # Each different piece once: where it stands does not matter here.
+    return set[str]().union(*map(_of_piece, set(scanner(text).findall(text))))
 
 
 @lru_cache(maxsize=1 << 15)
@@ -211,18 +226,21 @@ def asked_by(node: Node) -> Asked | None:
         case Or(parts):
             return some(map(asked_by, parts))
         case Term() if node.field.is_text:
-            return every(_pattern(pattern) for pattern in node.patterns)
+            mark = "t:" if node.field is Field.TITLE else ""
+            return every(_pattern(pattern, mark) for pattern in node.patterns)
         case Term():
             return _field(node.field, node.text)
         case Not() | Floor():
             return None
 
 
-def _pattern(pattern: Pattern) -> Asked | None:
+def _pattern(pattern: Pattern, mark: str) -> Asked | None:
     if pattern.form is Form.PREFIX:
         typed, others = beginnings(pattern.value)
-        return some(Asked("beginning", _safe(start)) for start in {typed, *others} if start)
-    return word(pattern.value.casefold() if pattern.form is Form.WRITTEN else pattern.value)
+        starts = (start for start in {typed, *others} if start)
+        return some(Asked("beginning", _safe(f"{mark}{start}")) for start in starts)
+    value = pattern.value.casefold() if pattern.form is Form.WRITTEN else pattern.value
+    return word(f"{mark}{value}")
 
 
 def _field(field: Field, text: str) -> Asked | None:

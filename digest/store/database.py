@@ -76,6 +76,8 @@ class Database:
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self.writing = threading.RLock()
         """Held by whoever writes to SQLite from here: its own waiting is unfair, and sleeps."""
+        self._watching = threading.Lock()
+        self._watch: sqlite3.Connection | None = None
 
     @property
     def path(self) -> Path | None:
@@ -102,8 +104,32 @@ class Database:
         ):
             yield connection
 
+    def changes(self) -> int | None:
+        """A number that is another one after anything was committed, told in microseconds.
+
+        SQLite's data_version, on a connection that never writes; None where nobody tells so
+        quickly: by a server, by a file that is gone or locked.
+        """
+        with self._watching:
+            try:
+                if self._watch is None:
+                    if (path := self.path) is None:
+                        return None
+                    uri = f"{path.absolute().as_uri()}?mode=ro"
+                    self._watch = sqlite3.connect(
+                        uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False
+                    )
+                number: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
+            except sqlite3.Error:
+                return None
+        return number
+
     def close(self) -> None:
         """Give every connection back."""
+        with self._watching:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
         self.engine.dispose()
 
     @contextmanager

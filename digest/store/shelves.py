@@ -160,6 +160,11 @@ class Shelves:
         self._lock = threading.Lock()
         self._kept: OrderedDict[date, tuple[bytes, Shelf]] = OrderedDict()
 
+    def days(self) -> list[date]:
+        """Every list day, in order."""
+        with self._database.read() as connection:
+            return list(connection.execute(select(SHELF.c.day).order_by(SHELF.c.day)).scalars())
+
     def between(self, first: date, last: date) -> list[Shelf]:
         """The list days of a span, oldest first."""
         with self._database.read() as connection:

@@ -185,6 +185,19 @@ class CatalogueRow(SQLModel, table=True):
     words: str = Field(sa_column=Column(Text, nullable=False))
 
 
+class BriefRow(SQLModel, table=True):
+    """What a list says of a paper, packed (`digest.store.briefs`)."""
+
+    __tablename__: ClassVar[Any] = "brief"
+
+    paper: int = Field(
+        sa_column=Column(
+            Key, ForeignKey("paper.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+        )
+    )
+    body: str = Field(sa_column=Column(Text, nullable=False))
+
+
 class FacetRow(SQLModel, table=True):
     """Under what a paper stands on a day: a source, a category, an organization, or just there."""
 

@@ -65,7 +65,7 @@ def create_app(app: App) -> FastAPI:
     web.state.desk, web.state.months = desk, months
     # What is asked most stands first: routes are looked through in order.
     if app.settings.archive_is_public:
-        kept = Kept(app.store.archive.revision)
+        kept = Kept(app.store.archive.revision, app.store.archive.changes)
         web.include_router(feed_routes(app, kept))
         web.include_router(archive_routes(app, pages, kept))
         web.include_router(search_routes(app, pages, kept))

@@ -15,15 +15,18 @@ from starlette.responses import Response  # noqa: TC002 -- the same
 from digest.errors import NotFound
 from digest.match import trend
 from digest.phrases import FULL_DAYS, FULL_MONTHS, counted, date_words, day_words
-from digest.store.archive import FACETS
+from digest.store.archive import FACETS, around
+from digest.store.shelves import names, put_together
 from digest.web.cards import entry
 from digest.web.kept import Made
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
 
     from digest.app import App
+    from digest.store.archive import Around
+    from digest.store.shelves import Shelf
     from digest.web.kept import Kept
     from digest.web.pages import Pages
 
@@ -132,13 +135,16 @@ def archive_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:
     routes = APIRouter()
     lists = Lists(app, pages, kept)
 
-    def of(kind: str) -> Callable[[Request], Response]:
-        return lambda request: kept.answer(request, lambda: lists.span(kind, request))
+    def of(kind: str) -> Callable[[Request], Awaitable[Response]]:
+        async def span(request: Request) -> Response:
+            return await kept.answer(request, lambda: lists.span(kind, request))
 
-    def trending(request: Request) -> Response:
+        return span
+
+    async def trending(request: Request) -> Response:
         now = app.clock()
         hour = str(int(now.timestamp() // MOVING.total_seconds()))
-        return kept.answer(request, lambda: lists.trending(request, now), stamp=hour)
+        return await kept.answer(request, lambda: lists.trending(request, now), stamp=hour)
 
     for kind in _SPANS:
         routes.add_route(f"/{kind}", of(kind), methods=["GET", "HEAD"])
@@ -162,21 +168,21 @@ class Lists:
         if name:
             span = read_span(kind, name)
         else:
-            newest = self._archive.around(date.max, date.max).newest
+            newest = self._around(date.max, date.max).newest
             span = _SPANS[kind](newest or self._app.clock().date())
         chosen, page = _chosen(request), _page(request)
         shelf = self._kept.value(
             (span, *chosen.values()),
-            lambda: self._archive.shelf(span.first, span.last, chosen),
+            lambda: put_together(self._shelves(span.first, span.last), chosen),
         )
-        around = self._archive.around(span.first, span.last)
+        near = self._around(span.first, span.last)
         shown = shelf[(page - 1) * PAGE : page * PAGE]
         if page > 1 and not shown:
             raise NotFound("This list has no page of that number.")
-        is_outside = around.newest is not None and not (around.before and around.after)
+        is_outside = near.newest is not None and not (near.before and near.after)
         if is_outside and not shelf and not any(chosen.values()):
             raise NotFound(f"Nothing was listed on {span.title}. /day has the newest.")
-        day = max(span.first, min(span.last, around.newest or span.first))
+        day = max(span.first, min(span.last, near.newest or span.first))
         return self._listed(
             title=span.title,
             lead=_lead(len(shelf), chosen),
@@ -186,8 +192,8 @@ class Lists:
             days=(span.first, span.last),
             page=page,
             last_page=max(1, -(-len(shelf) // PAGE)),
-            earlier=_SPANS[kind](around.before) if around.before else None,
-            later=_SPANS[kind](around.after) if around.after else None,
+            earlier=_SPANS[kind](near.before) if near.before else None,
+            later=_SPANS[kind](near.after) if near.after else None,
             spans=[make(day) for make in _SPANS.values()],
             kind=kind,
             description=f"{counted(len(shelf), 'new paper')} of {span.title}, most upvoted first.",
@@ -198,7 +204,7 @@ class Lists:
         chosen = _chosen(request)
         noticed = self._archive.noticed(now - TRENDING, chosen)
         noticed.sort(key=lambda paper: (-trend(paper, now), -paper.number))
-        day = self._archive.around(date.max, date.max).newest or now.date()
+        day = self._around(date.max, date.max).newest or now.date()
         return self._listed(
             title="Trending",
             lead="What people talk about now: votes and comments an hour, halved every two days.",
@@ -215,6 +221,14 @@ class Lists:
             description="The new papers people talk about most, this week.",
         )
 
+    def _shelves(self, first: date, last: date) -> list[Shelf]:
+        return self._kept.value(
+            ("shelves", first, last), lambda: self._archive.shelves(first, last)
+        )
+
+    def _around(self, first: date, last: date) -> Around:
+        return around(self._kept.value("days", self._archive.days), first, last)
+
     def _listed(
         self,
         *,
@@ -224,14 +238,14 @@ class Lists:
         path: str,
         **values: object,
     ) -> Made:
-        papers = self._app.store.papers.by_numbers(numbers)
+        papers = self._app.store.briefs.by_numbers(numbers)
         key = urlencode({kind: name for kind, name in chosen.items() if name})
         html = self._pages.html(
             "list.html",
             entries=[entry(papers[number]) for number in numbers if number in papers],
             filters=_filters(
                 chosen,
-                self._kept.value(days, lambda: self._archive.facets(*days)),
+                self._kept.value(days, lambda: names(self._shelves(*days))),
                 is_day=days[0] == days[1],
             ),
             path=path,

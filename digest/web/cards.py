@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from digest.papers import Paper
-    from subscribers.finding import Found
+    from subscribers.finding import Found, Hit
 
 Pieces = tuple[tuple[str, bool], ...]
 """A text in pieces: (piece, whether it is one of the words that were asked for)."""
@@ -52,12 +52,8 @@ def path_of(paper: Paper) -> str:
 def entry(paper: Paper, found: Sequence[Found] = ()) -> Entry:
     """A paper's entry; what a search found is marked, or quoted where the title shows none."""
     hits = [hit for one in found for hit in one.hits]
-    # Words are found in the text as typed, and shown in it as set.
-    title, body = typeset(paper.title), typeset(paper.abstract or paper.summary)
+    title = typeset(paper.title)
     in_title = apart([title.span(hit.start, hit.end) for hit in hits if hit.field == "title"])
-    in_body = apart(
-        [body.span(hit.start, hit.end) for hit in hits if hit.field in {"abstract", "summary"}]
-    )
     return Entry(
         path=path_of(paper),
         title=pieces(title.text, in_title),
@@ -66,8 +62,17 @@ def entry(paper: Paper, found: Sequence[Found] = ()) -> Entry:
         facts=facts(paper),
         comments=paper.signals.comments,
         discussion=paper.discussion_url,
-        snippet=snippet(body.text, in_body) if in_body and not in_title else (),
+        snippet=() if in_title else _quoted(paper, hits),
     )
+
+
+def _quoted(paper: Paper, hits: Sequence[Hit]) -> Pieces:
+    """Where the abstract says it; words are found in a text as typed, and shown in it as set."""
+    inside = [hit for hit in hits if hit.field in {"abstract", "summary"}]
+    if not inside:
+        return ()
+    body = typeset(paper.abstract or paper.summary)
+    return snippet(body.text, apart([body.span(hit.start, hit.end) for hit in inside]))
 
 
 def facts(paper: Paper) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-from starlette.responses import Response
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,40 +33,68 @@ class Made:
     media_type: str = HTML
     cache: str = "no-cache"
     last_modified: str = ""
+    moved: str = ""
+    """Where the page is instead, for good."""
 
 
 class Kept:
-    """Answers by address, all forgotten when `revision` says something else than before."""
+    """Answers by address, all forgotten when `revision` says something else than before.
 
-    def __init__(self, revision: Callable[[], str], budget: int = BUDGET) -> None:
+    `revision` is asked again only when `changes` gives another number, or none.
+    """
+
+    def __init__(
+        self,
+        revision: Callable[[], str],
+        changes: Callable[[], int | None] = lambda: None,
+        budget: int = BUDGET,
+    ) -> None:
         self._revision = revision
+        self._changes = changes
         self._budget = budget
         self._lock = threading.Lock()
         self._of = ""
+        self._seen: int | None = None
         self._size = 0
         self._answers: OrderedDict[str, tuple[Made, str]] = OrderedDict()
         self._values: OrderedDict[object, object] = OrderedDict()
 
-    def answer(self, request: Request, make: Callable[[], Made], *, stamp: str = "") -> Response:
-        """The answer to a request, made at most once a revision and `stamp`.
+    async def answer(
+        self, request: Request, make: Callable[[], Made], *, stamp: str = ""
+    ) -> Response:
+        """The answer to a request, made at most once a revision and `stamp`, beside the loop.
 
         `stamp` is for what changes without any paper changing: the hour, say.
         """
-        revision = self._revision()
-        key = f"{stamp} {request.url.path}?{request.url.query}"
+        asked = request.scope
+        key = f"{stamp} {asked['path']}?{asked['query_string'].decode('latin-1')}"
+        changes = self._changes()
+        held = self._held(key) if changes is not None and changes == self._seen else None
+        if held is None:
+            held = await run_in_threadpool(self._made, key, make, changes)
+        return respond(request, *held)
+
+    def _made(self, key: str, make: Callable[[], Made], changes: int | None) -> tuple[Made, str]:
+        revision = self._revision()  # after `changes` was read: what came between is seen next time
         with self._lock:
             if revision != self._of:
                 self._answers.clear()
                 self._values.clear()
                 self._of, self._size = revision, 0
-            held = self._answers.get(key)
-            if held is not None:
-                self._answers.move_to_end(key)
+            self._seen = changes
+        held = self._held(key)
         if held is None:
             made = make()
             held = made, etag(made.body)
             self._keep(revision, key, held)
-        return respond(request, *held)
+        return held
+
+    def _held(self, key: str) -> tuple[Made, str] | None:
+        with self._lock:
+            held = self._answers.get(key)
+            if held is not None:
+                self._answers.move_to_end(key)
+            return held
 
     def value(self, key: object, make: Callable[[], Value]) -> Value:
         """What several answers of one revision are made of; the newest `MOST_VALUES` are kept."""
@@ -100,6 +129,8 @@ def etag(body: bytes) -> str:
 
 def respond(request: Request, made: Made, tag: str) -> Response:
     """The answer, or 304 without a body where the client has it already (RFC 9110 13.1.2)."""
+    if made.moved:
+        return RedirectResponse(made.moved, status_code=301)
     headers = {"etag": tag, "cache-control": made.cache}
     if made.last_modified:
         headers["last-modified"] = made.last_modified

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from starlette.requests import Request  # noqa: TC002 -- FastAPI reads the annotation
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response  # noqa: TC002 -- the same
 
 from digest.cite import FORMATS, bibtex
 from digest.errors import NotFound
@@ -60,15 +60,14 @@ def paper_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:
             raise NotFound("No paper of that name has been listed here.")
         return paper
 
-    @routes.api_route("/paper/{name:path}", methods=["GET", "HEAD"])
-    def page(request: Request, name: str) -> Response:
+    async def page(request: Request) -> Response:
+        return await kept.answer(request, lambda: shown(request.path_params["name"]))
+
+    def shown(name: str) -> Made:
         paper = found(name)
         if path_of(paper) != f"/paper/{name}":
             # One paper, one address: another name of it, or its number, leads there.
-            return RedirectResponse(f"{pages.base}{path_of(paper)}", status_code=301)
-        return kept.answer(request, lambda: shown(paper))
-
-    def shown(paper: Paper) -> Made:
+            return Made(b"", moved=f"{pages.base}{path_of(paper)}")
         text = typeset(paper.summary or paper.abstract).text
         html = pages.html(
             "paper.html",
@@ -99,15 +98,19 @@ def paper_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:
         )
         return Made(html.encode())
 
-    @routes.api_route("/cite.{kind}", methods=["GET", "HEAD"])
-    def cite(request: Request, kind: str) -> Response:
+    async def cite(request: Request) -> Response:
         """The paper named by `paper` as a file for a reference manager."""
-        if kind not in FORMATS:
+        return await kept.answer(request, lambda: cited(request))
+
+    def cited(request: Request) -> Made:
+        if (kind := request.path_params["kind"]) not in FORMATS:
             raise NotFound("Citations are cite.bib and cite.ris.")
         write, media_type = FORMATS[kind]
         paper = found(request.query_params.get("paper", ""))
-        return kept.answer(request, lambda: Made(write([paper]).encode(), media_type))
+        return Made(write([paper]).encode(), media_type)
 
+    routes.add_route("/paper/{name:path}", page, methods=["GET", "HEAD"])
+    routes.add_route("/cite.{kind}", cite, methods=["GET", "HEAD"])
     return routes
 
 

@@ -99,9 +99,8 @@ def search_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:
     """The route /search."""
     routes = APIRouter()
 
-    @routes.api_route("/search", methods=["GET", "HEAD"])
-    def search(request: Request) -> Response:
-        return kept.answer(request, lambda: shown(request))
+    async def search(request: Request) -> Response:
+        return await kept.answer(request, lambda: shown(request))
 
     def shown(request: Request) -> Made:
         asked = request.query_params
@@ -135,6 +134,7 @@ def search_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:
         )
         return Made(html.encode())
 
+    routes.add_route("/search", search, methods=["GET", "HEAD"])
     return routes
 
 

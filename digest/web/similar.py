@@ -38,7 +38,7 @@ def similar(app: App, paper: Paper) -> list[Paper]:
             scores[number] += weights[word]
     scores.pop(paper.number, None)
     best = [number for number, _ in nlargest(_READ, scores.items(), key=itemgetter(1, 0))]
-    papers = app.store.papers.by_numbers(best)
+    papers = app.store.briefs.by_numbers(best)
     enough = _SHARED * sum(weights.values())
 
     def shared(other: Paper) -> float:

@@ -42,10 +42,9 @@ def feed_routes(app: App, kept: Kept) -> APIRouter:
     """The routes /feed.rss, /feed.atom and /feed.json, with ?q= for a search."""
     routes = APIRouter()
 
-    @routes.api_route("/feed.{kind}", methods=["GET", "HEAD"])
-    def feed(request: Request, kind: str) -> Response:
+    async def feed(request: Request) -> Response:
         """The newest papers that match `q`, or of all; newest first."""
-        return kept.answer(request, lambda: made(request, kind))
+        return await kept.answer(request, lambda: made(request, request.path_params["kind"]))
 
     def made(request: Request, kind: str) -> Made:
         query = typed(request.query_params.get("q", "")[: preferences.MAX_QUERY]).strip()
@@ -63,6 +62,7 @@ def feed_routes(app: App, kept: Kept) -> APIRouter:
             papers=[paper for paper, _ in found.papers],
         )
 
+    routes.add_route("/feed.{kind}", feed, methods=["GET", "HEAD"])
     return routes
 
 
