@@ -51,35 +51,54 @@ class Programs(Numbers):
         self.leaf_atoms = array("i")
         self.leaf_counts = array("i")
         self._shape_numbers: dict[tuple[str, int], int] = {}
+        self._excluding: list[bool] = []
+        self._trees: dict[tuple[str, str], tuple[int, list[int]]] = {}
 
     def take_apart(self) -> None:
         """Take apart what has come since this was last asked for."""
-        atoms, leaf_atoms = self.atoms, self.leaf_atoms
-        for text in islice(self, len(self.single), None):
-            head, tab, rest = text.partition("\t")
-            self.first_leaf.append(len(leaf_atoms))
-            if not tab:
+        atoms, trees = self.atoms, self._trees
+        single: list[int] = []
+        count: list[int] = []
+        shape: list[int] = []
+        leaf_atoms: list[int] = []
+        leaf_counts: list[int] = []
+        first, known = len(self.leaf_atoms), len(self.single)
+        for text in islice(self, known, None):
+            self.first_leaf.append(first + len(leaf_atoms))
+            if "\t" not in text:
                 amount, _, atom = text.partition("=")
-                self.single.append(atoms[atom])
-                self.count.append(int(amount))
-                self.shape.append(-1)
-                self.excludes.append(0)
+                single.append(atoms[atom])
+                count.append(int(amount))
+                shape.append(-1)
                 continue
-            excludes = head[0] == "!"
-            amounts, *leaves = rest.split("\t")
-            self.single.append(-1)
-            self.count.append(0)
-            self.shape.append(self._shape_of(head[excludes:], len(leaves)))
-            self.excludes.append(excludes)
-            leaf_atoms.extend(map(atoms.__getitem__, leaves))
-            self.leaf_counts.extend(map(int, amounts.split(" ")))
+            head, amounts, *leaves = text.split("\t")
+            number, counts = trees.get((head, amounts)) or self._tree(head, amounts)
+            single.append(-1)
+            count.append(0)
+            shape.append(number)
+            leaf_atoms += map(atoms.__getitem__, leaves)
+            leaf_counts += counts
+        for column, more in (
+            (self.single, single),
+            (self.count, count),
+            (self.shape, shape),
+            (self.leaf_atoms, leaf_atoms),
+            (self.leaf_counts, leaf_counts),
+        ):
+            column.fromlist(more)
+        self.excludes.extend(number >= 0 and self._excluding[number] for number in shape)
 
-    def _shape_of(self, text: str, leaves: int) -> int:
-        number = self._shape_numbers.get((text, leaves))
+    def _tree(self, head: str, amounts: str) -> tuple[int, list[int]]:
+        """The shape of a tree, and what each of its leaves counts for."""
+        counts = list(map(int, amounts.split(" ")))
+        number = self._shape_numbers.get((head, len(counts)))
         if number is None:
-            number = self._shape_numbers[text, leaves] = len(self.shapes)
-            self.shapes.append(json.loads(text))
-        return number
+            number = self._shape_numbers[head, len(counts)] = len(self.shapes)
+            excludes = head[0] == "!"
+            self.shapes.append(json.loads(head[excludes:]))
+            self._excluding.append(excludes)
+        self._trees[head, amounts] = number, counts
+        return number, counts
 
 
 class Audience:

@@ -61,7 +61,8 @@ class Best:
     ) -> tuple[Ints, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
         """Per row how many papers, then all their places and scores; 0 is no match."""
         cell = np.flatnonzero(self._candidates(totals, top))
-        row, column = np.divmod(cell, self.width)
+        row = cell // self.width
+        column = cell - row * self.width
         scores = totals.ravel()[cell].astype(np.int64) + self.extra[column]
         # Row, then score downwards, then rank, in one integer; a tile has few enough cells.
         packed = (row << (_TOTAL_BITS + self._low_bits)) | (

@@ -120,8 +120,7 @@ class Index:
 
     def _counted(self, asked: list[tuple[str, ...]]) -> list[sparse.csr_array]:
         """Strengths of words and phrases: anywhere, in titles, in abstracts."""
-        elements = {word: self.scan.kinds_of(element(word)) for each in asked for word in each}
-        rows, docs = self._follow(asked, elements)
+        rows, docs = self._follow(asked)
         shape = (len(asked), self.size)
         in_title = (docs & 1) == 0
         title = _count(rows[in_title], docs[in_title] >> 1, shape)
@@ -130,75 +129,63 @@ class Index:
         body.data = np.array(BODY, dtype=np.int32)[np.minimum(body.data, len(BODY) - 1)]
         return [(title + body).tocsr(), title, body]
 
-    def _follow(
-        self, asked: list[tuple[str, ...]], elements: dict[str, list[int]]
-    ) -> tuple[Ints, Ints]:
-        """Every place where a row's words stand one behind the other: rows and documents."""
-        steps = max(map(len, asked), default=0)
-        states: dict[tuple[str, ...], int] = {}
-        edges: list[list[tuple[int, str, int]]] = [[] for _ in range(steps)]
-        finals: dict[int, int] = {}
-        for row, each in enumerate(asked):
-            before = -1
-            for depth, word in enumerate(each):
-                prefix = each[: depth + 1]
-                state = states.get(prefix)
-                if state is None:
-                    state = states[prefix] = len(states)
-                    edges[depth].append((before, word, state))
-                before = state
-            finals[before] = row
-        row_of = np.full(len(states) + 1, -1, dtype=np.int64)
-        row_of[list(finals)] = list(finals.values())
-        places, reached = self._begin(edges[0] if steps else [], elements)
-        found_rows, found_docs = [], []
-        for depth in range(1, steps + 1):
-            rows = row_of[reached]
-            final = rows >= 0
-            found_rows.append(rows[final])
-            found_docs.append(self.scan.text_of[places[final]].astype(np.int64))
-            if depth < steps:
-                places, reached = self._step(places, reached, edges[depth], elements, depth)
-        empty = np.zeros(0, dtype=np.int64)
-        return np.concatenate([empty, *found_rows]), np.concatenate([empty, *found_docs])
+    def _follow(self, asked: Sequence[Sequence[str]]) -> tuple[Ints, Ints]:
+        """Every place where a row's words stand one behind the other: rows and documents.
 
-    def _begin(
-        self, edges: list[tuple[int, str, int]], elements: dict[str, list[int]]
-    ) -> tuple[Ints, Ints]:
-        """Where each first word stands, and the state it leads to."""
-        kinds = np.array([k for _, p, _ in edges for k in elements[p]], dtype=np.int64)
-        states = np.array([s for _, p, s in edges for _ in elements[p]], dtype=np.int64)
-        starts, counts = self.scan.first[kinds], self.scan.first[kinds + 1] - self.scan.first[kinds]
-        return self.scan.places[ranges(starts, counts)].astype(np.int64), np.repeat(states, counts)
+        Rows are different. Those that begin alike are followed as one while they do: an edge
+        leads from such a beginning, by one word more, to the next.
+        """
+        words = list(dict.fromkeys(chain.from_iterable(asked)))
+        number = {word: at for at, word in enumerate(words)}
+        spelled = np.array([number[word] for each in asked for word in each], dtype=np.int64)
+        kinds_of = [self.scan.kinds_of(element(word)) for word in words]
+        kinds = np.array([*chain.from_iterable(kinds_of)], dtype=np.int64)
+        many = np.array([*map(len, kinds_of)], dtype=np.int64)
+        begins = np.cumsum(many) - many
+        sizes = np.array([*map(len, asked)], dtype=np.int64)
+        first = np.cumsum(sizes) - sizes
+        beginning = np.zeros(len(asked), dtype=np.int64)
+        places, reached = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        found_rows, found_docs = [places], [places]
+        for depth in range(int(sizes.max(initial=0))):
+            rows = np.flatnonzero(sizes > depth)
+            further = beginning[rows] * len(words) + spelled[first[rows] + depth]
+            edges, beginning[rows] = np.unique(further, return_inverse=True)
+            before, word = np.divmod(edges, len(words))
+            kind = kinds[ranges(begins[word], many[word])]
+            edge = np.repeat(np.arange(len(edges)), many[word])
+            if depth:
+                before = np.repeat(before, many[word])
+                places, reached = self._step(places + 1, reached, before, kind, edge)
+            else:
+                start = self.scan.first[kind]
+                counts = self.scan.first[kind + 1] - start
+                places = self.scan.places[ranges(start, counts)].astype(np.int64)
+                reached = np.repeat(edge, counts)
+            ends = rows[sizes[rows] == depth + 1]
+            row_of = np.full(len(edges), -1, dtype=np.int64)
+            row_of[beginning[ends]] = ends
+            row = row_of[reached]
+            final = row >= 0
+            found_rows.append(row[final])
+            found_docs.append(self.scan.text_of[places[final]].astype(np.int64))
+        return np.concatenate(found_rows), np.concatenate(found_docs)
 
     def _step(
-        self,
-        places: Ints,
-        reached: Ints,
-        edges: list[tuple[int, str, int]],
-        elements: dict[str, list[int]],
-        depth: int,
+        self, places: Ints, reached: Ints, before: Ints, kind: Ints, edge: Ints
     ) -> tuple[Ints, Ints]:
-        """One word further: where the next word fits an edge, along that edge."""
-        keys = np.array(
-            [b * self.scan.kinds + k for b, p, _ in edges for k in elements[p]], dtype=np.int64
-        )
-        targets = np.array([s for _, p, s in edges for _ in elements[p]], dtype=np.int64)
-        order = np.argsort(keys, kind="stable")
-        keys, targets = keys[order], targets[order]
-        # Only states that go on; a text ends in a separator, which is no edge.
-        ongoing = np.zeros(int(reached.max(initial=0)) + 1, dtype=bool)
-        befores = np.array([b for b, _, _ in edges], dtype=np.int64)
-        ongoing[befores[befores < len(ongoing)]] = True
+        """One word further: where an edge leads on from what was reached, by the kind there."""
+        order = np.lexsort((kind, before))
+        keys, edge = (before * self.scan.kinds + kind)[order], edge[order]
+        # Only beginnings that go on; a text ends in a separator, which is no edge.
+        ongoing = np.zeros(int(max(reached.max(initial=0), before.max(initial=0))) + 1, dtype=bool)
+        ongoing[before] = True
         kept = ongoing[reached]
         places, reached = places[kept], reached[kept]
-        ahead = (
-            reached * self.scan.kinds
-            + self.scan.stream[np.minimum(places + depth, len(self.scan.stream) - 1)]
-        )
+        ahead = reached * self.scan.kinds + self.scan.stream[places]
         left = np.searchsorted(keys, ahead, side="left")
         counts = np.searchsorted(keys, ahead, side="right") - left
-        return np.repeat(places, counts), targets[ranges(left, counts)]
+        return np.repeat(places, counts), edge[ranges(left, counts)]
 
     def _odd_of(self, atom: str) -> tuple[list[int], list[int]]:
         """The same as _odd, kept: what one types asks for the same names again and again."""

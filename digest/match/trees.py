@@ -59,22 +59,23 @@ class Trees:
         used, local = np.unique(self._atoms[ranges(starts, leaves)], return_inverse=True)
         strength, bits = self._dense(used)
         begins = np.cumsum(leaves) - leaves
-        rows, columns, points = [], [], []
+        flat = strength.ravel()
+        having, columns, points = [], [], []
         for start, end in self._slices(asked):
             width = int(leaves[start])
             each = begins[start:end, np.newaxis] + np.arange(width)
             atoms = local[each]
-            row, column = self._cells(self._shape[asked[start]], atoms, bits)
+            each_having, column = self._cells(self._shape[asked[start]], atoms, bits)
             counts = self._counts[starts[start:end, np.newaxis] + np.arange(width)]
             factor = counts * self._rarities[used[atoms]]
-            sums = np.zeros(len(row), dtype=np.int64)
+            sums = np.zeros(len(column), dtype=np.int64)
             for leaf in np.flatnonzero(counts.any(axis=0)):
-                sums += factor[row, leaf] * strength[atoms[row, leaf], column]
-            rows.append(row + start)
+                cell = np.repeat(atoms[:, leaf] * strength.shape[1], each_having) + column
+                sums += np.repeat(factor[:, leaf], each_having) * flat[cell]
+            having.append(each_having)
             columns.append(column.astype(np.int32))
             points.append(points_of(sums))
-        having = np.bincount(np.concatenate(rows), minlength=len(asked))
-        first = np.concatenate([[0], np.cumsum(having)])
+        first = np.concatenate([[0], np.cumsum(np.concatenate(having))])
         return asked, Rows(first, np.concatenate(columns), np.concatenate(points))
 
     def _slices(self, asked: Ints) -> Iterator[tuple[int, int]]:
@@ -87,12 +88,13 @@ class Trees:
                 yield first, min(first + most, end)
 
     def _cells(self, shape: int, atoms: Ints, bits: Bits) -> tuple[Ints, Ints]:
-        """Of which papers some trees of a shape are so: rows and columns."""
+        """Of which papers some trees of a shape are so: how many of each tree, then columns."""
         there = self._evaluate(self._shapes[shape], atoms, bits)
         there = np.ascontiguousarray(np.broadcast_to(there, (len(atoms), len(self._every))))
         unpacked = np.unpackbits(there.view(np.uint8), axis=1, bitorder="little")
-        row, column = np.divmod(np.flatnonzero(unpacked.view(bool)), unpacked.shape[1])
-        return row, column
+        having = np.bitwise_count(there).sum(axis=1, dtype=np.int64)
+        row = np.repeat(np.arange(len(atoms)) * unpacked.shape[1], having)
+        return having, np.flatnonzero(unpacked.view(bool)) - row
 
     def _dense(self, used: Ints) -> tuple[npt.NDArray[np.uint8], Bits]:
         """Of each used atom a row of strengths, and a row of bits that say where it stands."""
