@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from digest.backlog import Backlog
-from digest.channels import Outcome, Outgoing, Reply, Stage
+from digest.channels import Outcome, Outgoing, Stage
 from digest.doorbell import Doorbell
 from digest.errors import (
     Conflict,
@@ -95,15 +95,13 @@ class Sending:
 class Report:
     """What came of a run: how many attempts ended how, and what stopped it, if anything did.
 
-    `paused` are the issues that were paused because nothing of them was taken, `held` says why
-    something waits although the relay is there, and `refused` are the recipients that the relay
-    will never have (of an issue it refused as a whole: none).
+    `paused` are the issues that were paused because nothing of them was taken, and `held` says
+    why something waits although the relay is there.
     """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     paused: tuple[int, ...] = ()
     held: str = ""
-    refused: tuple[Sent, ...] = ()
 
     @property
     def attempts(self) -> int:
@@ -120,16 +118,19 @@ def send_all(
     sending: Sending | None = None,
     workshop: Workshop | None = None,
     on_sent: Callable[[Sent], None] = lambda _: None,
+    on_refused: Callable[[Sent], None] = lambda _: None,
     on_recovered: Callable[[Recovered], None] = lambda _: None,
     ending: Callable[[], bool] = lambda: False,
 ) -> Report:
     """Send everything that waits, and say what came of it.
 
-    `workshop` makes messages beside `builder`; `on_sent` is told of each attempt, `on_recovered`
-    of what a sender that died had left. Ends early, with everything settled or free again, when
-    `ending` says so. Raises RelayUnreachable or RelayRefused when the relay is not to be had
-    (nothing is lost), StoreUnavailable when the log cannot be written (nothing is sent then),
-    Conflict when another sender is at work, StoreRestored for an old copy of the database.
+    `workshop` makes messages beside `builder`; `on_sent` is told of each attempt, `on_refused` of
+    each recipient that the relay will never have (of an issue it refuses as a whole: none), and
+    `on_recovered` of what a sender that died had left. Ends early, with everything settled or
+    free again, when `ending` says so. Raises RelayUnreachable or RelayRefused when the relay is
+    not to be had (nothing is lost), StoreUnavailable when the log cannot be written (nothing is
+    sent then), Conflict when another sender is at work, StoreRestored for an old copy of the
+    database.
     """
     if not store.outbox.waiting(clock()):
         return Report()
@@ -138,7 +139,7 @@ def send_all(
         store.copies.check()
         on_recovered(store.outbox.recover(clock(), sending.on_unknown.state))
         store.outbox.expire(clock())
-        run = _Run(store, channel, builder, clock, sending, workshop, on_sent)
+        run = _Run(store, channel, builder, clock, sending, workshop, on_sent, on_refused)
         try:
             run.go(ending)
         except RelayError as error:
@@ -163,16 +164,18 @@ class _Run:
         sending: Sending,
         workshop: Workshop | None,
         on_sent: Callable[[Sent], None],
+        on_refused: Callable[[Sent], None],
     ) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.paused: list[int] = []
-        self.refused: list[Sent] = []
         self._store = store
         self._channel = channel
         self._clock = clock
         self._sending = sending
         self._on_sent = on_sent
+        self._on_refused = on_refused
         self._told: list[Sent] = []
+        self._refused: list[Sent] = []
         self._owner = secrets.token_hex(8)
         self._streaks: dict[int | None, _Streak] = {}
         self._asked_at = time.monotonic()
@@ -213,8 +216,7 @@ class _Run:
     @property
     def report(self) -> Report:
         """What has come of it so far."""
-        refused = [one for one in self.refused if one.delivery.issue not in self.paused]
-        return Report(self.outcomes, tuple(self.paused), self.held, tuple(refused))
+        return Report(self.outcomes, tuple(self.paused), self.held)
 
     def go(self, ending: Callable[[], bool]) -> None:
         """Until nothing is left to send, something stops it, or `ending` says so."""
@@ -228,6 +230,8 @@ class _Run:
             left = self._backlog.rest()
             if not isinstance(self._pool.error, StoreError):  # else the next start frees them
                 self._release(left)
+        for streak in self._streaks.values():
+            self._refused += streak.refused()
         self._tell()
         if self._pool.error is not None:
             raise self._pool.error
@@ -253,6 +257,9 @@ class _Run:
     def _tell(self) -> None:
         """Say what became of attempts, between two turns: whoever listens may break."""
         told, self._told = self._told, []
+        refused, self._refused = self._refused, []
+        for sent in refused:
+            self._on_refused(sent)
         for sent in told:
             self._on_sent(sent)
 
@@ -275,9 +282,10 @@ class _Run:
         self._told.append(sent)
         self.outcomes[sent.reply.outcome] += 1
         issue = sent.delivery.issue
-        if sent.reply.outcome is Outcome.REJECTED and sent.reply.stage is Stage.RCPT:
-            self.refused.append(sent)
-        reason = self._streaks.setdefault(issue, _Streak()).reason(sent.reply)
+        streak = self._streaks.setdefault(issue, _Streak())
+        reason = streak.reason(sent)
+        if streak.has_taken:
+            self._refused += streak.refused()
         if reason and issue is None:
             self._pool.end(RelayUnreachable(reason))
         elif reason and issue is not None and issue not in self.paused:
@@ -290,17 +298,31 @@ class _Streak:
     """What the relay keeps saying of one issue, while it has taken nothing of it."""
 
     def __init__(self) -> None:
-        self._taken = False
+        self.has_taken = False
         self._counts: Counter[tuple[Outcome, bool]] = Counter()
+        self._refused: list[Sent] = []
+        self._reason = ""
 
-    def reason(self, reply: Reply) -> str:
+    def refused(self) -> list[Sent]:
+        """The recipients it will never have, each told once; none where it takes nothing at all."""
+        refused, self._refused = self._refused, []
+        return [] if self._reason else refused
+
+    def reason(self, sent: Sent) -> str:
         """Why to stop sending this issue, or nothing."""
-        if reply.outcome is Outcome.ACCEPTED:
-            self._taken = True
-            self._counts.clear()
-        if self._taken and reply.outcome is not Outcome.UNKNOWN:
-            return ""
+        self._reason = self._after(sent) or self._reason
+        return self._reason
+
+    def _after(self, sent: Sent) -> str:
+        reply = sent.reply
         recipient = reply.stage is Stage.RCPT
+        if reply.outcome is Outcome.REJECTED and recipient:
+            self._refused.append(sent)
+        if reply.outcome is Outcome.ACCEPTED:
+            self.has_taken = True
+            self._counts.clear()
+        if self.has_taken and reply.outcome is not Outcome.UNKNOWN:
+            return ""
         self._counts[reply.outcome, recipient] += 1
         times = self._counts[reply.outcome, recipient]
         said = " ".join(filter(None, (str(reply.code or ""), reply.enhanced, reply.text)))

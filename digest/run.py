@@ -177,7 +177,7 @@ def deliver(
 
     settings = app.settings
     with presses_for(app, waiting) as presses:
-        report = send_all(
+        return send_all(
             app.store,
             app.channel,
             Letters(app),
@@ -187,12 +187,10 @@ def deliver(
             ),
             workshop=presses,
             on_sent=on_sent,
+            on_refused=partial(_returned, app),
             on_recovered=on_recovered,
             ending=ending,
         )
-    for sent in report.refused:
-        _returned(app, sent)
-    return report
 
 
 def _returned(app: App, sent: Sent) -> None:

@@ -394,9 +394,40 @@ def test_a_relay_that_refuses_everybody_is_not_held_against_the_readers(
 ) -> None:
     freeze(store, 100, now=now)
     with Recorder(answer=lambda said, _: b"550 5.1.1 no\r\n" if said == "RCPT" else None) as relay:
-        report = send_all(store, Relays([Relay(relay.url)]), Plain(10), Clock(now).now)
-    assert report.refused == ()
+        refused: list[str] = []
+        report = send_all(
+            store,
+            Relays([Relay(relay.url)]),
+            Plain(10),
+            Clock(now).now,
+            on_refused=lambda sent: refused.append(sent.delivery.address),
+        )
+    assert refused == []
     assert report.paused == (store.outbox.issues()[0].number,)
+
+
+@pytest.mark.parametrize("first", ["r0@example.org", "r2@example.org"])
+def test_who_is_refused_while_others_are_taken_is_told_also_where_the_relay_goes_away(
+    store: Store, now: datetime, first: str
+) -> None:
+    freeze(store, 5, now=now)
+
+    def answer(verb: str, session: Session) -> bytes | None:
+        if len(relay.replied) == 3:
+            return b"421 4.3.2 going down\r\n"
+        return b"550 5.1.1 no\r\n" if verb == "RCPT" and session.recipient == first else None
+
+    refused: list[str] = []
+    with Recorder(answer=answer) as relay, pytest.raises(RelayUnreachable):
+        send_all(
+            store,
+            Relays([Relay(relay.url)]),
+            Plain(10),
+            Clock(now).now,
+            sending=Sending(rest=0.01),
+            on_refused=lambda sent: refused.append(sent.delivery.address),
+        )
+    assert refused == [first]
 
 
 def test_a_relay_that_never_answers_whole_messages_is_not_given_all_of_them(
