@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+from zoneinfo import ZoneInfo
 
 from digest.errors import Problem, SettingsError
 from digest.store import open_store
@@ -84,6 +85,11 @@ class App:
 
         own = tuple(own)
         return thesaurus(self.synonyms, own) if own else self._names
+
+    def at(self, moment: datetime) -> str:
+        """An instant as an operator is told it: "2026-11-20 07:00 Europe/Paris" (DIGEST_ZONE)."""
+        zone = self.settings.zone
+        return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
 
     @cached_property
     def signer(self) -> Signer | None:

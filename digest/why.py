@@ -54,7 +54,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What there is to know of a reader's digests. Instants are UTC.
+    """What there is to know of a reader's digests.
 
     `stopped` are the reasons why nothing is sent now, whatever matches; `last` the newest
     entries of the history; `sources` the newest answer of each. `looked_at` papers are new for
@@ -104,12 +104,14 @@ def about(app: App, reader: Subscriber, now: datetime) -> Reader:
     papers, selection = considered.papers, considered.selection
     missed = nearest(reader, papers, selection, considered.misses)
     asked = frozenset(app.settings.sources)
-    newest = {name: one for name, one in app.store.sources.newest().items() if name in asked}
+    newest = [
+        one for name, some in app.store.sources.newest().items() if name in asked for one in some
+    ]
     return Reader(
         reader,
         _stopped(app, reader),
         tuple(app.store.history.find(Sought(readers=(reader.number,)), LAST)),
-        tuple(best or said for said, best in newest.values()),
+        tuple(best or said for said, best in newest),
         selection.incomplete,
         selection.since,
         selection.looked_at,
@@ -127,14 +129,13 @@ def _stopped(app: App, reader: Subscriber) -> tuple[str, ...]:
             found.append("the address was never confirmed, so nothing is sent to it")
         case Status.UNSUBSCRIBED:
             found.append("the reader unsubscribed")
-        case Status.PAUSED if reader.paused_until is None:
-            found.append("paused until resumed")
         case Status.PAUSED:
-            found.append(f"paused until {reader.paused_until:%Y-%m-%d %H:%M} UTC")
+            end = app.at(reader.paused_until) if reader.paused_until else "resumed"
+            found.append(f"paused until {end}")
         case _:
             pass
     suppressed = app.store.suppressions.among([reader.address]).values()
-    found += [f"never written to since {one.since:%Y-%m-%d}: {one.reason}" for one in suppressed]
+    found += [f"never written to since {app.at(one.since)}: {one.reason}" for one in suppressed]
     return tuple(found)
 
 
@@ -227,7 +228,7 @@ def _sentence(  # noqa: PLR0917 -- one answer, many facts
     """The first of these that is so: sent, in the next one, nearly, not matched, then, too old."""
     if sent:
         entry, why = sent[0]
-        return f"It was in the {entry.kind} of {_when(entry.created_at)} ({entry.state}): {why}."
+        return f"It was in the {entry.kind} of {app.at(entry.created_at)} ({entry.state}): {why}."
     for pick in considered.selection.picks:
         if pick.paper == paper.number:
             return f"It would be in a digest now: {because(pick.reasons)}."
@@ -236,7 +237,7 @@ def _sentence(  # noqa: PLR0917 -- one answer, many facts
             return f"It would not be in a digest now: {miss.why}."
     if (unmatched := _unmatched(reader, paper)) or (unmatched := muted(reader, paper)):
         return f"It is in no digest: {unmatched}."
-    return _then(app, reader, paper, history) or _outside(reader, paper, considered, now)
+    return _then(app, reader, paper, history) or _outside(app, reader, paper, considered, now)
 
 
 def _unmatched(reader: Subscriber, paper: Paper) -> str:
@@ -261,7 +262,7 @@ def _then(app: App, reader: Subscriber, paper: Paper, history: Sequence[Entry]) 
         return ""
     entry = after[-1]
     if entry.state == EXCLUDED:
-        return f"Nothing was sent on {_when(entry.created_at)}, when it was new: {entry.text}."
+        return f"Nothing was sent on {app.at(entry.created_at)}, when it was new: {entry.text}."
     selection = Selection.unpack(entry.selection)
     window = window_of(app, selection)
     if paper.number not in window:
@@ -269,11 +270,13 @@ def _then(app: App, reader: Subscriber, paper: Paper, history: Sequence[Entry]) 
     found = matched(app, reader, list(window.values()), selection.until)
     for miss in near_misses(reader, window, found, selection):
         if miss.paper == paper.number:
-            return f"It was not in the {entry.kind} of {_when(entry.created_at)}: {miss.why}."
+            return f"It was not in the {entry.kind} of {app.at(entry.created_at)}: {miss.why}."
     return ""
 
 
-def _outside(reader: Subscriber, paper: Paper, considered: Considered, now: datetime) -> str:
+def _outside(
+    app: App, reader: Subscriber, paper: Paper, considered: Considered, now: datetime
+) -> str:
     """Why a paper that fits is not new for the reader."""
     since = considered.selection.since
     reach = _reach(reader, since)
@@ -282,12 +285,8 @@ def _outside(reader: Subscriber, paper: Paper, considered: Considered, now: date
         return "It is in no digest: no source has listed it on a day."
     if day < (now - reach).date():
         return f"It is in no digest now: listed on {day}, and one reaches {reach.days} days back."
-    return f"It is not new: it was here before the last digest of {_when(since or now)}."
+    return f"It is not new: it was here before the last digest of {app.at(since or now)}."
 
 
 def _reach(reader: Subscriber, since: datetime | None) -> timedelta:
     return FIRST if since is None else reader.schedule.cadence.period + GRACE
-
-
-def _when(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

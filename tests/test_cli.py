@@ -225,15 +225,20 @@ def test_a_reader_is_changed_paused_resumed_and_forgotten() -> None:
     assert (reader["limit"], reader["layout"]) == (0, "titles")
     assert (reader["cadence"], reader["weekday"], reader["at"]) == ("weekly", "friday", "18:30")
     said = well("subscribers", "show", "ada@example.org")
-    assert "active, every Friday at 18:30; next digest Fri" in said
-    assert "zebrafish (all of them): Papers with zebrafish." in said
+    assert "every Friday at 18:30 UTC; next digest Fri" in said
+    assert "asked for  zebrafish (all papers)\n             Papers with zebrafish.\n" in said
     assert "paused, no digest is due" in well("subscribers", "edit", "ada@example.org", "--pause")
     assert "24 Dec 2099" in well(
         *("subscribers", "edit", "ada@example.org", "--pause", "--until", "2099-12-24"),
         *("--cadence", "daily"),
     )
-    assert "next digest" in well("subscribers", "edit", "ada@example.org", "--resume")
-    well("subscribers", "edit", "ada@example.org", "--top-ten")
+    assert "active; next digest" in well("subscribers", "edit", "ada@example.org", "--resume")
+    assert "asks for (no keywords: top ten); " in well(
+        "subscribers", "edit", "ada@example.org", "--top-ten"
+    )
+    assert "ada@example.org: is so already; " in well(
+        "subscribers", "edit", "ada@example.org", "--layout", "titles"
+    )
     assert "(no keywords: top ten)" in well("subscribers", "list")
     assert call("subscribers", "remove", "ada@example.org", say="n\n").exit_code == 1
     assert "is forgotten" in well("subscribers", "remove", "ada@example.org", say="y\n")
@@ -244,9 +249,9 @@ def test_a_reader_is_changed_paused_resumed_and_forgotten() -> None:
 @pytest.mark.usefixtures("house")
 @pytest.mark.parametrize(
     "words",
-    [["--pause", "--resume"], ["--until", "2099-01-01"], ["--top-ten", "-k", "a"]],
+    [["--pause", "--resume"], ["--until", "2099-01-01"], ["--top-ten", "-k", "a"], []],
 )
-def test_what_contradicts_itself_is_refused(words: list[str]) -> None:
+def test_what_contradicts_itself_or_says_nothing_is_refused(words: list[str]) -> None:
     well("subscribers", "add", "ada@example.org")
     assert call("subscribers", "edit", "ada@example.org", *words).exit_code == 2
 
@@ -546,6 +551,40 @@ def test_a_trial_of_a_folder_of_listings_shows_every_source_in_it() -> None:
     shown = [line.partition(",")[0] for line in result.stdout.splitlines() if line[0] != " "]
     assert shown == ["arXiv", "bioRxiv", "Daily Papers"]
     assert result.exit_code == 1, "one of them is known to be incomplete"
+
+
+@pytest.mark.usefixtures("house")
+def test_a_source_that_cannot_be_reached_is_told_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # so nothing leaves this machine
+    result = call("sources", "test", "openalex:sparse")
+    assert result.exit_code == 1
+    assert "  api.openalex.org: Connection refused\n" in result.stdout
+    assert "curl -I https://api.openalex.org/ (where a proxy leads out" in result.stdout
+
+
+@pytest.mark.usefixtures("house")
+def test_readers_are_found_by_a_word_and_by_how_they_stand_and_the_rest_is_counted() -> None:
+    for number in range(3):
+        well("subscribers", "add", f"r{number}@uni{number}.example", "-k", f"topic{number}")
+    well("subscribers", "edit", "r2@uni2.example", "--pause")
+    well("suppressions", "add", "R1@uni1.example")
+    listed = call("subscribers", "list", "--limit", "2")
+    assert [line.partition(" ")[0] for line in listed.stdout.splitlines()] == [
+        "reader", "r0@uni0.example", "r1@uni1.example",
+    ]  # fmt: skip
+    assert listed.stderr.startswith("2 of 3 readers: --limit 0 shows all")
+
+    def found(*words: str) -> list[str]:
+        told = json.loads(well("subscribers", "list", "--json", *words))
+        return [reader["address"][:2] for reader in told]
+
+    assert found("--find", "TOPIC1") == ["r1"]
+    assert found("--find", "uni", "--status", "paused") == ["r2"]
+    assert found("--status", "suppressed", "--status", "paused") == ["r1", "r2"]
+    assert found("--status", "active") == ["r0", "r1"]
+    assert well("subscribers", "list", "--find", "nobody") == "No reader is like that.\n"
 
 
 @pytest.mark.usefixtures("house")

@@ -317,7 +317,8 @@ def test_the_command_retries_by_filter_and_says_what_comes_next(shell: App, whim
     assert done.exit_code == 0, done.output
     assert "1 mail waits: `paper-digest run` sends now" in done.stdout
     assert call("deliveries", "retry", "--day", "2026-11-20", "--yes").stdout == (
-        "Nothing was changed: no delivery is like that and in a state for this.\n"
+        "Nothing was changed: 2 accepted, 1 ready, and `retry` is for what is deferred, "
+        "rejected, expired, cancelled or dropped.\n"
     )
     whims.said.clear()
     shell.clock = utc_now  # the command goes by the real one
@@ -349,8 +350,11 @@ def test_what_is_left_alone_is_named_and_the_exit_code_says_so(shell: App) -> No
     accepted = entry(shell, "ada").public_id
     result = call("deliveries", "retry", accepted, "--yes")
     assert result.exit_code == 1
-    assert f"{accepted} to ada@example.org: left alone, it was accepted" in result.stderr
-    assert result.stdout == "Nothing was changed.\n"
+    assert result.stderr == (
+        "Left alone, it was accepted: `deliveries resend` sends it once more: "
+        f"{accepted[:8]} to ada@example.org\n"
+    )
+    assert result.stdout == ""
 
 
 def test_a_test_mail_is_nobodys_and_not_a_reader_who_was_removed(shell: App) -> None:
@@ -364,5 +368,5 @@ def test_a_test_mail_is_nobodys_and_not_a_reader_who_was_removed(shell: App) -> 
     assert "what      test, 2 papers" in shown
     again = call("deliveries", "resend", "--yes", kept.public_id)
     assert again.exit_code == 1
-    assert "to (test): left alone, it is a test mail: `paper-digest preview --send`" in again.stderr
+    assert "it is a test mail: `paper-digest preview --send` sends another" in again.stderr
     assert shell.store.history.named(kept.public_id) == kept

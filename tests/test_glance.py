@@ -30,8 +30,8 @@ def url_of(store: Store) -> str:
     return str(store.database.url)
 
 
-def reader(store: Store, now: datetime) -> Subscriber:
-    ada = Subscriber("ada@example.org", schedule=DAILY).confirm(now)
+def reader(store: Store, now: datetime, address: str = "ada@example.org") -> Subscriber:
+    ada = Subscriber(address, schedule=DAILY).confirm(now)
     return store.subscribers.add(ada, now)
 
 
@@ -76,6 +76,23 @@ def test_a_delivery_that_waits_is_something_to_do_until_it_is_settled(
     assert glance(url_of(store), now) is None
     settle(store, leased, "me", "accepted", now)
     assert glance(url_of(store), now) == Idle(1, due, "Europe/Paris")
+
+
+def test_what_waits_for_a_person_or_for_the_relay_is_told(store: Store, now: datetime) -> None:
+    ada, bo = reader(store, now), reader(store, now, "bo@example.org")
+    due, later = now + timedelta(days=2), now + timedelta(minutes=5)
+    for one in (ada, bo):
+        prepared = Prepared(one, "digest", f"key {one.number}", b"", due, due, None)
+        store.deliveries.freeze([prepared], [], channel="smtp", domain="example.org", now=now)
+    first, second = sorted(store.deliveries.history(), key=lambda one: one.number)
+    store.outbox.pause(first.issue or 0, "a mistake")
+    assert glance(url_of(store), now) is None
+    (leased,) = store.outbox.lease("me", 2, now)
+    assert leased.number == second.number
+    settle(store, leased, "me", "deferred", now, not_before=later)
+    assert glance(url_of(store), now) == Idle(
+        2, due, "Europe/Paris", ((first.issue or 0, 1),), put_off=1, again=later
+    )
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_a_queue_that_cannot_be_kept_is_said_to_be(clock: Clock, tmp_path: Path)
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with (
         polite(clock, queues=tmp_path / "file") as client,
-        pytest.raises(SourceError, match="cannot be kept"),
+        pytest.raises(SourceError, match=r"example\.queue cannot be written"),
     ):
         client.get("http://127.0.0.1:9/", pace=PACE)
 
@@ -338,6 +338,7 @@ def test_a_host_that_is_down_is_said_to_be(client: Polite) -> None:
         url = gone.url
     answer = client.get(url, pace=PACE)
     assert (answer.state, answer.reason) == (AnswerState.FAILED, "could not be reached")
+    assert list(client.troubles.values()) == ["Connection refused"]
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_a_day_of_filling_throttling_and_outages_ends_with_every_paper_once(
         assert FetchState.SUSPICIOUS in arxiv
         assert FetchState.OK in said["arxiv", WEDNESDAY]
         for entry in app.sources:
-            newest, _ = app.store.sources.newest()[entry.name]
+            ((newest, _),) = app.store.sources.newest()[entry.name]
             assert (newest.day, newest.state, newest.lacking) == (THURSDAY, "ok", False)
 
         wanted = {f"2611.{n:05}" for n in (*range(1, 17), *range(100, 112))}

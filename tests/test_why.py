@@ -262,7 +262,7 @@ def test_an_address_that_is_never_written_to_is_told_since_when_and_why(house: H
     ada = house.reader(Profile("unlearning"))
     house.app.store.suppressions.add("ADA@example.org", "asked by phone", NOW)
     assert about(house.app, ada, NOW).stopped == (
-        "never written to since 2026-11-20: asked by phone",
+        f"never written to since {house.app.at(NOW)}: asked by phone",
     )
 
 

@@ -24,6 +24,7 @@ from digest.cli import (
     issues,
     look,
     readers,
+    register,
     roster,
     sender,
     setup,
@@ -177,6 +178,17 @@ app.command(
     )
 )(setup.init)
 app.add_typer(editing.keywords, name="keywords")
+readers.app.command(
+    "list",
+    epilog=example(
+        "paper-digest subscribers list",
+        "paper-digest subscribers list --find uni.example --status active --limit 0",
+        "paper-digest subscribers list --json | jq -r '.[].address'",
+    ),
+)(register.list_)
+readers.app.command(epilog=example("paper-digest subscribers show reader@example.org"))(
+    register.show
+)
 readers.app.command(
     "import",
     epilog=example(

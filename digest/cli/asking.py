@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Annotated, Final
+from zoneinfo import ZoneInfo
 
 import typer
 
 from digest.cli.environment import settings
 from digest.cli.options import Address, AsJson
 from digest.cli.readers import reader_at
-from digest.cli.terminal import count, table, when
+from digest.cli.terminal import count, stamp, table, when
 from digest.tex import in_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from digest.app import App
     from digest.store.history import Entry
     from digest.why import Reader, Told, Verdict
 
@@ -41,23 +43,23 @@ def why(
             verdict = about_paper(house, reader, paper, now)
             said = _of_paper(verdict) if as_json else None
             if said is None:
-                _say_of_paper(verdict)
+                _say_of_paper(house, verdict)
         else:
             known = about(house, reader, now)
             said = _of_reader(known) if as_json else None
             if said is None:
-                _say_of_reader(known, now)
+                _say_of_reader(house, known, now)
     if said is not None:
         typer.echo(json.dumps(said, indent=2))
 
 
-def _say_of_reader(known: Reader, now: datetime) -> None:
+def _say_of_reader(house: App, known: Reader, now: datetime) -> None:
     reader = known.reader
     for line in known.stopped:
         typer.echo(f"Nothing is sent: {line}.")
     if reader.next_due is not None and not known.stopped:
         typer.echo(f"Next digest: {when(reader.next_due, reader.schedule.zone, now=now)}.")
-    since = f"since {known.since:%Y-%m-%d %H:%M} UTC" if known.since else "of the last 7 days"
+    since = f"since {house.at(known.since)}" if known.since else "of the last 7 days"
     if known.looked_at:
         listed = f"{count(known.looked_at, 'paper')} {since}, {known.matched:,} match"
         typer.echo(f"If it were made now: {listed}, {len(known.picks)} would be in it.")
@@ -69,8 +71,9 @@ def _say_of_reader(known: Reader, now: datetime) -> None:
         _say("  not", known.misses)
     typer.echo("")
     if known.last:
-        heads = ("before (UTC)", "kind", "state", "papers", "")
-        table(heads, [_row(entry) for entry in known.last], right=("papers",))
+        zone = ZoneInfo(house.settings.zone)
+        heads = (f"before ({zone.key})", "kind", "state", "papers", "")
+        table(heads, [_row(entry, zone) for entry in known.last], right=("papers",))
     else:
         typer.echo("Nothing was sent before.")
     typer.echo("")
@@ -97,9 +100,8 @@ def _say(head: str, papers: Sequence[Told]) -> None:
         typer.echo(f"{' ' * len(head)}  and {len(papers) - _FEW} more")
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
-    made = f"{entry.created_at:%Y-%m-%d %H:%M}"
-    return (made, entry.kind, entry.state, _papers(entry), entry.text)
+def _row(entry: Entry, zone: ZoneInfo) -> tuple[str, ...]:
+    return (stamp(entry.created_at, zone), entry.kind, entry.state, _papers(entry), entry.text)
 
 
 def _papers(entry: Entry) -> str:
@@ -108,7 +110,7 @@ def _papers(entry: Entry) -> str:
     return f"{len(Selection.unpack(entry.selection).picks)}" if entry.selection else "–"
 
 
-def _say_of_paper(verdict: Verdict) -> None:
+def _say_of_paper(house: App, verdict: Verdict) -> None:
     paper = verdict.paper
     listed = "; ".join(
         dict.fromkeys(f"{one.label} on {one.day.isoformat()}" for one in paper.listings)
@@ -118,7 +120,7 @@ def _say_of_paper(verdict: Verdict) -> None:
     typer.echo(verdict.sentence)
     for entry, reasons in verdict.sent[1:]:
         typer.echo(
-            f"Also in the {entry.kind} of {entry.created_at:%Y-%m-%d} ({entry.state}): {reasons}."
+            f"Also in the {entry.kind} of {house.at(entry.created_at)} ({entry.state}): {reasons}."
         )
     typer.echo("")
     rows = [

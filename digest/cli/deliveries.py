@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 
     from digest.app import App
     from digest.cli.terminal import Cell
-    from digest.reopen import Action
+    from digest.reopen import Action, Verdict
     from digest.store.history import Attempt, Entry, Sought
 
 _SHOWN: Final = 50
 _MOST: Final = 100_000
+_REASONS: Final = 3
 _OF_ATTEMPT: Final = ("attempt", "ended_at", "state", "relay", "code", "enhanced", "text")
 
 app = typer.Typer(
@@ -242,21 +244,45 @@ def _act(action: Action, ids: Sequence[str] | None, chosen: Chosen, *, yes: bool
         else:
             found = house.store.history.find(_sought(house, chosen), _MOST)
             entries = [entry for entry in found if not objection(entry, action)]
+            if not entries:
+                typer.echo(f"Nothing was changed: {_unfit(found, action)}.")
+                return
         willing = [entry for entry in entries if not objection(entry, action)]
         if willing and not yes:
             _ask(action, willing)
         verdicts = [act(house, entry, action) for entry in reversed(entries)]
-    for verdict in verdicts:
-        if not verdict.done:
-            who = _whose(verdict.entry)
-            typer.echo(f"{verdict.entry.public_id} to {who}: left alone, {verdict.why}", err=True)
-    done = sum(verdict.done for verdict in verdicts)
-    if verdicts:
-        typer.echo(_outcome(action, done))
-    else:
-        typer.echo("Nothing was changed: no delivery is like that and in a state for this.")
-    if done < len(verdicts):
+    left = [verdict for verdict in verdicts if not verdict.done]
+    _tell_left_alone(left)
+    if len(left) < len(verdicts):
+        typer.echo(_outcome(action, len(verdicts) - len(left)))
+    if left:
         raise typer.Exit(1)
+
+
+def _unfit(found: Sequence[Entry], action: Action) -> str:
+    """Why nothing is to be done about any of the deliveries that were chosen."""
+    from digest.reopen import Action
+
+    if not found:
+        return "no delivery is like that"
+    states = Counter(entry.state for entry in found if entry.number)
+    chosen = ", ".join(f"{number:,} {state}" for state, number in states.most_common())
+    fits = {
+        Action.RETRY: "`retry` is for what is deferred, rejected, expired, cancelled or dropped",
+        Action.RESEND: "`resend` is for what is unknown or accepted",
+    }.get(action, "`resolve` is for what is unknown")
+    return f"{chosen or 'no mail was made'}, and {fits}"
+
+
+def _tell_left_alone(verdicts: Iterable[Verdict]) -> None:
+    """Each reason why something was left alone in a line, with whom it was about."""
+    by_why: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        named = f"{verdict.entry.public_id[:SHORT]} to {_whose(verdict.entry)}"
+        by_why.setdefault(verdict.why, []).append(named)
+    for why, names in by_why.items():
+        more = f" and {len(names) - _REASONS:,} more" if len(names) > _REASONS else ""
+        typer.echo(f"Left alone, {why}: {', '.join(names[:_REASONS])}{more}", err=True)
 
 
 def _ask(action: Action, entries: Sequence[Entry]) -> None:
@@ -282,8 +308,6 @@ def _ask(action: Action, entries: Sequence[Entry]) -> None:
 def _outcome(action: Action, done: int) -> str:
     from digest.reopen import Action
 
-    if not done:
-        return "Nothing was changed."
     mails = count(done, "mail")
     if action in {Action.RETRY, Action.RESEND}:
         verb = "waits" if done == 1 else "wait"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
@@ -13,8 +12,8 @@ import typer
 
 from digest.cli.environment import settings
 from digest.cli.examples import example
-from digest.cli.options import Address, AsJson, read_date
-from digest.cli.terminal import confirmed, count, table, when
+from digest.cli.options import Address, read_date
+from digest.cli.terminal import confirmed, count, when
 from digest.errors import QueryError
 from subscribers.profile import DEFAULT_LIMIT, Layout, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber, normalize_address
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from digest.app import App
     from digest.delivery import Sent
-    from digest.store.suppressions import Suppression
 
 app = typer.Typer(
     help="Add readers, see them, change what they asked for.",
@@ -134,58 +132,9 @@ def add(
             came_from="the command line",
         )
         reader = house.store.subscribers.add(reader.confirm(now), now)
-        typer.echo(f"{_what_matches(house, reader)}; {_next(reader, now)}")
+        typer.echo(f"{_what_matches(house, reader)}; {following(reader, now)}")
         if welcome:
             _welcome(house, reader)
-
-
-@app.command("list", epilog=example("paper-digest subscribers list"))
-def list_(*, as_json: AsJson = False) -> None:
-    """List every reader."""
-    from digest.app import open_app
-
-    with open_app(settings(), create=False) as house:
-        readers = house.store.subscribers.all()
-        never = house.store.suppressions.among(reader.address for reader in readers)
-        now = house.clock()
-    if as_json:
-        told = [_described(reader, never.get(reader.address)) for reader in readers]
-        typer.echo(json.dumps(told, indent=2))
-    elif not readers:
-        typer.echo("Nobody reads yet: paper-digest subscribers add ADDRESS adds somebody.")
-    else:
-        heads = ("reader", "asked for", "every", "next digest", "status")
-        table(heads, [_row(reader, now, never.get(reader.address)) for reader in readers])
-
-
-@app.command(epilog=example("paper-digest subscribers show reader@example.org"))
-def show(address: Address, *, as_json: AsJson = False) -> None:
-    """Show what one reader asked for, and what was sent of late."""
-    from digest.app import open_app
-    from subscribers.query import check, explain
-
-    with open_app(settings(), create=False) as house:
-        reader = reader_at(house, address)
-        sent = house.store.deliveries.history(reader.number, limit=5)
-        never = house.store.suppressions.among([reader.address]).get(reader.address)
-        back = house.store.suppressions.returned(reader.address, limit=5)
-        now = house.clock()
-    if as_json:
-        typer.echo(json.dumps(_described(reader, never), indent=2))
-        return
-    typer.echo(f"{reader.address}" + (f" ({reader.name})" if reader.name else ""))
-    typer.echo(f"  {reader.status.value}, {_rhythm(reader)}; {_next(reader, now)}")
-    if reader.left_because:
-        typer.echo(f"  said on leaving: {reader.left_because}")
-    if never:
-        typer.echo(f"  SUPPRESSED since {never.since:%Y-%m-%d}, never written to: {never.reason}")
-    for profile in reader.profiles:
-        most = f"at most {profile.limit}" if profile.limit else "all of them"
-        typer.echo(f"  {_text(profile)} ({most}): {explain(check(profile.text)[0])}")
-    for row in sent:
-        typer.echo(f"  {row.created_at:%Y-%m-%d %H:%M} {row.kind}: {row.state} {row.text}".rstrip())
-    for one in back:
-        typer.echo(f"  {one.at:%Y-%m-%d %H:%M} came back: {one.kind} {one.text}".rstrip())
 
 
 @app.command(
@@ -215,13 +164,16 @@ def edit(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Send again.")] = False,
 ) -> None:
-    """Change what is given; --keywords replaces all interests."""
+    """Change what is given, and nothing else; --keywords replaces all interests."""
     if pause and resume:
         raise typer.BadParameter("--pause and --resume: only one of the two")
     if keywords and top_ten:
         raise typer.BadParameter("--keywords and --top-ten: only one of the two")
     if until and not pause:
         raise typer.BadParameter("--until goes with --pause")
+    given = (keywords, cadence, at, zone, weekday, limit, layout, name)
+    if not (top_ten or pause or resume or any(one is not None for one in given)):
+        raise typer.BadParameter("say what to change, as in --keywords, --at or --pause")
     from digest.app import open_app
 
     with open_app(settings(), create=False) as house:
@@ -242,8 +194,10 @@ def edit(
             )
             return _moved(reader, pause=pause, until=until, resume=resume, now=now)
 
-        reader = house.store.subscribers.change(reader_at(house, address).number, edited)
-        typer.echo(f"{_what_matches(house, reader)}; {_next(reader, now)}")
+        before = reader_at(house, address)
+        reader = house.store.subscribers.change(before.number, edited)
+        told = [*_changes(house, before, reader), following(reader, now)]
+        typer.echo(f"{reader.address}: {'; '.join(told)}")
 
 
 @app.command(epilog=example("paper-digest subscribers remove reader@example.org --yes"))
@@ -355,17 +309,47 @@ def _what_matches(house: App, reader: Subscriber) -> str:
     return f"{count(len(found), 'paper')} of the last 7 days {verb}"
 
 
-def _next(reader: Subscriber, now: datetime) -> str:
+def _changes(house: App, before: Subscriber, after: Subscriber) -> list[str]:
+    """What became of it, in words; the papers that match where that may be others now."""
+    told = []
+    asked = [[one.text for one in reader.profiles] for reader in (before, after)]
+    if asked[0] != asked[1]:
+        told.append(f"asks for {'; '.join(map(interest, after.profiles))}")
+        told.append(_what_matches(house, after))
+    limits = [{one.limit for one in reader.profiles} for reader in (before, after)]
+    if limits[0] != limits[1]:
+        told.append(most(after.profiles[0]) + " of an interest")
+    if before.schedule != after.schedule:
+        told.append(f"{rhythm(after)} {after.schedule.zone}")
+    if before.layout is not after.layout:
+        told.append(f"{after.layout.value} layout")
+    if before.name != after.name:
+        told.append(f"is called {after.name}" if after.name else "has no name")
+    if (before.status, before.paused_until) != (after.status, after.paused_until):
+        end = f" until {house.at(after.paused_until)}" if after.paused_until else ""
+        told.append(f"{after.status.value}{end}")
+    return told or ["is so already"]
+
+
+def most(profile: Profile) -> str:
+    """How many papers of an interest are shown."""
+    return f"at most {count(profile.limit, 'paper')}" if profile.limit else "all papers"
+
+
+def following(reader: Subscriber, now: datetime) -> str:
+    """When the next digest is due, in the reader's zone; or that none is."""
     if reader.next_due is None:
         return f"{reader.status.value}, no digest is due"
     return f"next digest {when(reader.next_due, reader.schedule.zone, now=now)}"
 
 
-def _text(profile: Profile) -> str:
+def interest(profile: Profile) -> str:
+    """An interest by its name, or as it was typed."""
     return profile.name or profile.text or "(no keywords: top ten)"
 
 
-def _rhythm(reader: Subscriber) -> str:
+def rhythm(reader: Subscriber) -> str:
+    """How often, and at what hour of the reader's zone."""
     schedule = reader.schedule
     every = {
         Cadence.DAILY: "every day",
@@ -374,36 +358,3 @@ def _rhythm(reader: Subscriber) -> str:
         Cadence.MONTHLY: "on the first of the month",
     }[schedule.cadence]
     return f"{every} at {schedule.at:%H:%M}"
-
-
-def _row(reader: Subscriber, now: datetime, never: Suppression | None) -> tuple[str, ...]:
-    due = when(reader.next_due, reader.schedule.zone, now=now) if reader.next_due else "–"
-    asked = "; ".join(_text(profile).replace("\n", "; ") for profile in reader.profiles)
-    status = f"suppressed ({never.cause})" if never else reader.status.value
-    return (reader.address, asked, _rhythm(reader), due, status)
-
-
-def _described(reader: Subscriber, never: Suppression | None = None) -> dict[str, object]:
-    schedule = reader.schedule
-    return {
-        "address": reader.address,
-        "name": reader.name,
-        "list": reader.list_name,
-        "status": reader.status.value,
-        "left_because": reader.left_because,
-        "keywords": [profile.text for profile in reader.profiles if profile.text],
-        "limit": reader.profiles[0].limit if reader.profiles else DEFAULT_LIMIT,
-        "cadence": schedule.cadence.value,
-        "weekday": list(Day)[schedule.weekday].value,
-        "at": f"{schedule.at:%H:%M}",
-        "zone": schedule.zone,
-        "layout": reader.layout.value,
-        "next_due": reader.next_due.isoformat() if reader.next_due else None,
-        "suppressed": {
-            "cause": never.cause.value,
-            "reason": never.reason,
-            "since": never.since.isoformat(),
-        }
-        if never
-        else None,
-    }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import date, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -13,7 +15,7 @@ from digest.cli.environment import open_to_look, settings
 from digest.cli.examples import example
 from digest.cli.options import AsJson, Quiet, read_date
 from digest.cli.stages import stages
-from digest.cli.terminal import count, table, when
+from digest.cli.terminal import count, stamp, table, when
 from digest.tex import in_unicode
 
 if TYPE_CHECKING:
@@ -46,35 +48,46 @@ def sources(context: typer.Context, *, as_json: AsJson = False) -> None:
     if context.invoked_subcommand:
         return
     with open_to_look() as house:
-        rows = [_described(house, entry) for entry in house.sources]
+        rows = [row for entry in house.sources for row in _described(house, entry)]
         zone, now = house.settings.zone, house.clock()
     if as_json:
         typer.echo(json.dumps(rows, indent=2, default=_machine))
         return
-    heads = ("source", "state", "list day", "papers", "last good", "next try", "said")
+    heads = ("source", "state", "list day", "papers", f"last good ({zone})", "next try", "said")
+    times = Counter(row["source"] for row in rows)
+    for row in rows:
+        if times[row["source"]] > 1:
+            row["source"] = f"{row['label']}, {row['source']}"
     table(heads, [_row(row, zone, now) for row in rows], right=("papers",), remark=True)
 
 
-def _described(house: App, entry: Entry) -> dict[str, Any]:
-    """One entry of DIGEST_SOURCES, for machines."""
+def _described(house: App, entry: Entry) -> list[dict[str, Any]]:
+    """One entry of DIGEST_SOURCES, for machines; a folder of files has a line for each source."""
     from digest.ingest import next_try
 
+    following = next_try(house, entry)
     since = house.clock().date() - timedelta(days=6)
     answers = house.store.sources.answers(since, [entry.name])
-    newest, good = house.store.sources.newest().get(entry.name, (None, None))
-    return {
-        "source": entry.name,
-        "label": newest.label if newest else _label(entry),
-        "state": _state(newest) if newest else ("never asked" if entry.source else "misconfigured"),
-        "day": newest.day if newest else None,
-        "papers": good.papers if good else 0,
-        "papers_day": good.day if good else None,
-        "asked_at": newest.asked_at if newest else None,
-        "good_at": max((a.good_at for a in answers if a.good_at), default=None),
-        "next_try": next_try(house, entry),
-        "incomplete": sorted({answer.day for answer in answers if answer.lacking}),
-        "note": _note(newest) if newest else entry.problem,
-    }
+    rows = []
+    for newest, good in house.store.sources.newest().get(entry.name, [(None, None)]):
+        mine = [one for one in answers if newest and one.source == newest.source]
+        never = "never asked" if entry.source else "misconfigured"
+        rows.append(
+            {
+                "source": entry.name,
+                "label": newest.label if newest else _label(entry),
+                "state": _state(newest) if newest else never,
+                "day": newest.day if newest else None,
+                "papers": good.papers if good else 0,
+                "papers_day": good.day if good else None,
+                "asked_at": newest.asked_at if newest else None,
+                "good_at": max((one.good_at for one in mine if one.good_at), default=None),
+                "next_try": following,
+                "incomplete": sorted({one.day for one in mine if one.lacking}),
+                "note": _note(newest) if newest else entry.problem,
+            }
+        )
+    return rows
 
 
 def _label(entry: Entry) -> str:
@@ -102,7 +115,7 @@ def _row(row: dict[str, Any], zone: str, now: datetime) -> list[str]:
         row["state"],
         str(row["day"] or ""),
         _papers(row),
-        when(row["good_at"], zone, now=now) if row["good_at"] else "never",
+        stamp(row["good_at"], ZoneInfo(zone)) if row["good_at"] else "never",
         shown,
         note + str(row["note"]),
     ]
@@ -168,13 +181,29 @@ def _tried(house: App, source: Source) -> bool:
         found = list(fetches if source.name == "file" else islice(fetches, 1))
         seconds = client.clock.monotonic() - began
         asked = client.requests
+        troubles = dict(client.troubles)
     if not found:
         typer.echo(f"{source.label} has no list for {window.until} yet.")
         return True
     cost = f"{count(asked, 'request')}, {seconds:.1f} s"
     for fetch in found:
         _show(fetch, cost, house.settings.zone, now)
-    return all(fetch.state.complete for fetch in found)
+    complete = all(fetch.state.complete for fetch in found)
+    for host, said in troubles.items():
+        typer.echo(f"  {host}: {said}")
+        if not complete:
+            typer.echo(f"  {_advice(host, said)}")
+    return complete
+
+
+def _advice(host: str, said: str) -> str:
+    """What to do about a host that could not be asked."""
+    if "certificate" in said:
+        return "Where a proxy opens TLS, SSL_CERT_FILE names its authority; else look at the clock."
+    return (
+        f"See whether this machine reaches it: curl -I https://{host}/ (where a proxy leads out, "
+        "set HTTPS_PROXY). Nothing is lost: the next run asks again."
+    )
 
 
 def _show(fetch: Fetch, cost: str, zone: str, now: datetime) -> None:

@@ -122,7 +122,7 @@ def _not_due(house: App, report: IngestReport) -> str:
     moments = [moment for _, moment in report.waiting if moment]
     zone, now = house.settings.zone, house.clock()
     newest = house.store.sources.newest()
-    lacking = [newest[name][0] for name, _ in report.waiting if name in newest]
+    lacking = [said for name, _ in report.waiting for said, _ in newest.get(name, ())]
     labels = list(dict.fromkeys(answer.label for answer in lacking if answer.lacking))
     if labels:
         following = f"; asked again {when(min(moments), zone, now=now)}" if moments else ""

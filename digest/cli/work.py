@@ -15,9 +15,11 @@ from digest.cli.options import Quiet
 from digest.cli.sender import ending_well, log_to_stderr, looked_after
 from digest.cli.sending import send_stage
 from digest.cli.stages import bounces_stage, end, ingest_stage, issue_stage, stages
-from digest.cli.terminal import when
+from digest.cli.terminal import count, when
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import uvicorn
 
     from digest.store.glance import Idle
@@ -64,7 +66,8 @@ def run(
     idle = None if now else glance(ours.database_url, datetime.now(UTC))
     if idle:
         if not quiet:
-            typer.echo(_nothing_due(idle))
+            for line in _nothing_due(idle, ours.zone):
+                typer.echo(line)
         return
     from digest.app import open_app
 
@@ -77,12 +80,23 @@ def run(
     end(troubles)
 
 
-def _nothing_due(idle: Idle) -> str:
+def _nothing_due(idle: Idle, zone: str) -> Iterator[str]:
+    """What an idle run says; of readers at their own zone, of mails at the operator's."""
+    now = datetime.now(UTC)
     if not idle.readers:
-        return "Nobody reads yet: paper-digest subscribers add ADDRESS adds somebody."
-    if idle.next_due is None:
-        return "Nothing is due."
-    return f"Nothing is due; next digest {when(idle.next_due, idle.zone, now=datetime.now(UTC))}"
+        yield "Nobody reads yet: paper-digest subscribers add ADDRESS adds somebody."
+    elif idle.next_due is None:
+        yield "Nothing is due."
+    else:
+        yield f"Nothing is due; next digest {when(idle.next_due, idle.zone, now=now)}"
+    for number, waiting in idle.paused:
+        yield (
+            f"Issue {number} is paused: {count(waiting, 'digest')} wait. "
+            f"`paper-digest issues resume {number}` sends them, `paper-digest issues` says why."
+        )
+    if idle.again is not None:
+        mails, again = count(idle.put_off, "mail"), when(idle.again, zone, now=now)
+        yield f"The relay put {mails} off; they are tried again from {again} on."
 
 
 def serve(

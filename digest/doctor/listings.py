@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
 
 from digest.doctor import Finding, failed, ok, warning
 
@@ -40,7 +39,7 @@ def look_at_sources(app: App) -> list[Finding]:
             if newest.lacking:
                 found.append(_lacking(app, newest, last))
             elif last is not None:
-                good.append(f"{label} at {_when(app, last)}")
+                good.append(f"{label} at {app.at(last)}")
     return [*([ok("sources", f"answered: {', '.join(good)}")] if good else []), *found]
 
 
@@ -49,12 +48,7 @@ def _lacking(app: App, newest: Answer, last: datetime | None) -> Finding:
     told = f"{newest.label}, list of {newest.day}: {newest.said}"
     if newest.said_note:
         told += f", {newest.said_note}"
-    told += f"; the last good answer came {_when(app, last)}" if last else "; never a good answer"
+    told += f"; the last good answer came {app.at(last)}" if last else "; never a good answer"
     advice = f"See what it says: `paper-digest sources test {newest.entry}`."
     lost = last is None or app.clock() - last > LONG
     return (failed if lost else warning)("sources", told, advice)
-
-
-def _when(app: App, moment: datetime) -> str:
-    zone = app.settings.zone
-    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"

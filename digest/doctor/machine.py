@@ -7,7 +7,6 @@ import shutil
 import stat
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
 
 from digest.doctor import Finding, failed, ok, warning
 from digest.store.copies import REMEDY
@@ -37,7 +36,7 @@ def look_at_machine(app: App) -> list[Finding]:
         *_copy(app),
         *(_disk(path) if path else ()),
         *_clock(app, seen, now),
-        _waiting(seen, now),
+        _waiting(app, seen, now),
     ]
 
 
@@ -107,12 +106,11 @@ def _disk(path: Path) -> list[Finding]:
 
 
 def _clock(app: App, seen: Condition, now: datetime) -> list[Finding]:
-    zone = app.settings.zone
-    told = f"{now:%Y-%m-%d %H:%M} UTC, {now.astimezone(ZoneInfo(zone)):%H:%M} in {zone}"
+    told = app.at(now)
     if seen.newest is not None and seen.newest - now > MUCH_AHEAD:
         return [
             failed(
-                "clock", f"{told}; the database has things of {seen.newest:%Y-%m-%d %H:%M} UTC",
+                "clock", f"{told}; the database has things of {app.at(seen.newest)}",
                 "The clock was set back, or runs wrong: let NTP set it (timedatectl).",
             )
         ]  # fmt: skip
@@ -127,7 +125,7 @@ def _clock(app: App, seen: Condition, now: datetime) -> list[Finding]:
     return [ok("clock", told)]
 
 
-def _waiting(seen: Condition, now: datetime) -> Finding:
+def _waiting(app: App, seen: Condition, now: datetime) -> Finding:
     counts = {state: seen.states.get(state, 0) for state in ("ready", "deferred", "unknown")}
     told = ", ".join(f"{number:,} {state}" for state, number in counts.items() if number)
     if seen.paused:
@@ -146,7 +144,7 @@ def _waiting(seen: Condition, now: datetime) -> Finding:
     if since is not None and now - since > LATE:
         due = "reader is" if readers == 1 else "readers are"
         return warning(
-            "sending", f"{readers:,} {due} due, the first since {since:%Y-%m-%d %H:%M} UTC",
+            "sending", f"{readers:,} {due} due, the first since {app.at(since)}",
             "Does cron or `paper-digest serve` run? `paper-digest run` does it now.",
         )  # fmt: skip
     return ok("sending", told or "nothing waits")

@@ -24,6 +24,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from digest.errors import why
 from digest.sources import Answer, AnswerState, Pace, Validator
 from digest.sources.guard import Forbidden, public_address
 from digest.sources.pacing import Queue
@@ -132,6 +133,8 @@ class Polite:
         self._guard = guard
         self._queues: dict[str, Queue] = {}
         self.requests = 0
+        self.troubles: dict[str, str] = {}
+        """What went wrong last with a host, in the system's own words."""
         self._down: dict[str, float] = {}
         self._failing: set[str] = set()
         self._contact = contact
@@ -266,6 +269,7 @@ class Polite:
             except Forbidden as error:
                 return Answer(AnswerState.REFUSED, url, reason=str(error))
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
+                self.troubles[urlsplit(url).netloc] = why(OSError(str(error)))
                 return Answer(AnswerState.FAILED, url, reason=_failure(error))
             if location is None:
                 return request.settle(replace(answer, moved_to=moved_to))

@@ -27,6 +27,15 @@ SELECT EXISTS (
     AND (issue IS NULL OR issue NOT IN (SELECT id FROM issue WHERE state = 'paused'))
 )
 """
+_PAUSED: Final = """
+SELECT issue.id, count(*) FROM issue JOIN delivery ON delivery.issue = issue.id
+WHERE issue.state = 'paused' AND delivery.state IN ('ready', 'deferred', 'leased', 'sending')
+GROUP BY issue.id ORDER BY issue.id
+"""
+_PUT_OFF: Final = """
+SELECT count(*), min(not_before) FROM delivery WHERE state = 'deferred'
+AND (issue IS NULL OR issue NOT IN (SELECT id FROM issue WHERE state = 'paused'))
+"""
 _NEXT: Final = """
 SELECT next_due, json_extract(preferences, '$.schedule.zone') FROM subscriber
 WHERE next_due IS NOT NULL AND status IN ('active', 'paused')
@@ -36,11 +45,18 @@ ORDER BY next_due LIMIT 1
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """There is nothing to do before `next_due` (UTC), a digest due at an hour of `zone`."""
+    """There is nothing to do before `next_due` (UTC), a digest due at an hour of `zone`.
+
+    `paused` are issues that somebody has to resume, each with how many digests of it wait;
+    `put_off` how many mails the relay put off, the first of them until `again`.
+    """
 
     readers: int
     next_due: datetime | None = None
     zone: str = "UTC"
+    paused: tuple[tuple[int, int], ...] = ()
+    put_off: int = 0
+    again: datetime | None = None
 
 
 def glance(url: str, now: datetime) -> Idle | None:
@@ -60,9 +76,13 @@ def glance(url: str, now: datetime) -> Idle | None:
             if connection.execute(_BUSY, {"now": moment}).fetchone()[0]:
                 return None
             readers = connection.execute("SELECT count(*) FROM subscriber").fetchone()[0]
-            following = connection.execute(_NEXT).fetchone()
+            due, zone = connection.execute(_NEXT).fetchone() or (None, "UTC")
+            paused = tuple(connection.execute(_PAUSED))
+            put_off, again = connection.execute(_PUT_OFF).fetchone()
     except sqlite3.Error:
         return None
-    if following is None:
-        return Idle(readers)
-    return Idle(readers, _EPOCH + timedelta(microseconds=following[0]), following[1])
+    return Idle(readers, _instant(due), zone, paused, put_off, _instant(again))
+
+
+def _instant(stored: int | None) -> datetime | None:
+    return None if stored is None else _EPOCH + timedelta(microseconds=stored)

@@ -118,15 +118,18 @@ class Sources:
         with self._database.read() as connection:
             return frozenset(connection.execute(query).scalars())
 
-    def newest(self) -> dict[str, tuple[Answer, Answer | None]]:
-        """For each entry its newest answer, and the newest of those that were good with papers."""
+    def newest(self) -> dict[str, list[tuple[Answer, Answer | None]]]:
+        """For each entry the newest answer, and the newest of those that were good with papers.
+
+        A folder of files speaks for several sources, and has a pair for each.
+        """
         good = FETCH.c.state.in_(GOOD) & (FETCH.c.papers > 0)
-        found: dict[str, tuple[Answer, Answer | None]] = {}
+        found: dict[str, list[tuple[Answer, Answer | None]]] = {}
         with self._database.read() as connection:
             asked = _last(connection, FETCH.c.asked_at.is_not(None))
             brought = _last(connection, good)
-        for entry, answer in asked.items():
-            found[entry] = (answer, brought.get(entry))
+        for (entry, source), answer in asked.items():
+            found.setdefault(entry, []).append((answer, brought.get((entry, source))))
         return found
 
     def validators(self, entry: str) -> dict[str, Validator]:
@@ -217,21 +220,23 @@ def _joined(one: Known, other: Known) -> Known:
     return Known(one.good and other.good, min(moments, default=None), max(quiet, default=None))
 
 
-def _last(connection: Connection, condition: Any) -> dict[str, Answer]:  # noqa: ANN401 -- SQL
-    """The newest answer of each entry among those that meet a condition."""
+def _last(
+    connection: Connection,
+    condition: Any,  # noqa: ANN401 -- SQL
+) -> dict[tuple[str, str], Answer]:
+    """The newest answer of each entry about each of its sources, of those that meet a condition."""
+    column = FETCH.c
     newest = (
-        select(FETCH.c.entry, func.max(FETCH.c.day).label("day"))
+        select(column.entry, column.source, func.max(column.day).label("day"))
         .where(condition)
-        .group_by(FETCH.c.entry)
+        .group_by(column.entry, column.source)
         .subquery()
     )
+    same = [column[name] == newest.c[name] for name in ("entry", "source", "day")]
     rows = connection.execute(
-        select(FETCH)
-        .join(newest, (FETCH.c.entry == newest.c.entry) & (FETCH.c.day == newest.c.day))
-        .where(condition)
-        .order_by(FETCH.c.asked_at)
+        select(FETCH).join(newest, and_(*same)).where(condition).order_by(column.label)
     )
-    return {row.entry: _answer(row) for row in rows}
+    return {(row.entry, row.source): _answer(row) for row in rows}
 
 
 def _answer(row: Row[Any]) -> Answer:
