@@ -74,9 +74,8 @@ def _answer(profiles: int, out: Connection) -> None:
     while known < profiles:
         stored = stored_forms(draw(BLOCK))
         began = time.perf_counter()
-        for text in stored:
-            audience.put(known, text)
-            known += 1
+        audience.extend(stored)
+        known += len(stored)
         taken += time.perf_counter() - began
     began = time.perf_counter()
     answer = Engine(papers, now=NOW).answer(audience, top=TOP)

@@ -153,27 +153,23 @@ def test_sums_that_do_not_fit_sixteen_bits_are_right() -> None:
 
 def test_an_audience_changes_in_place() -> None:
     stored = [store(profile) for profile in audience()]
-    people = Audience()
-    for number, text in enumerate(stored):
-        people.put(f"reader {number}", text)
+    people = Audience(stored)
     for turn in range(3):
         for number in range(0, 60, 2):
-            people.put(f"reader {number}", stored[(number + turn) % 60])
-    people.drop("reader 1")
-    with pytest.raises(KeyError):
-        people.drop("reader 1")
+            people.change(number, stored[(number + turn) % 60])
+    people.change(1, "")
     expected = [[*matched[:20]] for matched in literally()]
     now = answered(shelf(), people, 20)
     for number in (0, 2, 3, 58, 59):
         meant = (number + 2) % 60 if number % 2 == 0 else number
-        assert now[people.row(f"reader {number}")] == expected[meant]
+        assert now[number] == expected[meant]
     assert now[1] == []
 
 
 def test_what_nobody_asks_for_any_more_is_forgotten() -> None:
     people = Audience(["1000=routing", "1000=sparse"])
     for number in range(70_000):
-        people.put(0, f"1000=word{number}\n1000=sparse")
+        people.change(0, f"1000=word{number}\n1000=sparse")
     assert len(people.numbers) < 70_000
     assert len(people.programs) < 70_000
     assert answered(shelf(), people, 3)[1] == answered(shelf(), ["1000=sparse"], 3)[0]

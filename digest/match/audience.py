@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from digest.match.stored import EVERYTHING, LEARNED, TRENDING
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Iterable
 
 IS_EVERYTHING: Final = 1
 IS_TRENDING: Final = 2
@@ -102,7 +102,7 @@ class Programs(Numbers):
 
 
 class Audience:
-    """Profiles ready to be answered, each in a row of its own and known by its owner's key."""
+    """Profiles ready to be answered, each in a row of its own."""
 
     def __init__(self, stored: Iterable[str] = ()) -> None:
         self.programs = Programs()
@@ -114,40 +114,34 @@ class Audience:
         self.flags = bytearray()
         self.learned: dict[int, array[int]] = {}
         """Of a row: a word's number and what it weighs in thousandths, in turn."""
-        self._rows: dict[Hashable, int] = {}
         self._holes = 0
-        for number, text in enumerate(stored):
-            self.put(number, text)
+        self.extend(stored)
 
     def __len__(self) -> int:
-        """How many rows there are, those of dropped profiles too."""
+        """How many rows there are."""
         return len(self.flags)
 
-    def row(self, key: Hashable) -> int:
-        """The row in which an answer has this profile's papers, until the next change."""
-        return self._rows[key]
+    def extend(self, stored: Iterable[str]) -> None:
+        """Take profiles in their stored form in, each in the next row."""
+        numbers, flags, number_of = self.numbers, self.flags, self.programs.__getitem__
+        for text in stored:
+            flags.append(0)
+            lines = self._marked(len(flags) - 1, text) if text[:1] in _MARKS else text
+            start = len(numbers)
+            if lines:
+                numbers.extend(map(number_of, lines.split("\n")))
+            self.first.append(start)
+            self.size.append(len(numbers) - start)
 
-    def put(self, key: Hashable, stored: str) -> None:
-        """Take a profile in its stored form in, or change the one of that key in place."""
-        row = self._rows.get(key)
-        if row is None:
-            row = self._rows[key] = len(self.flags)
-            self.flags.append(0)
-            self.first.append(0)
-            self.size.append(0)
-        elif self.size[row]:
-            self._empty(row)
+    def change(self, row: int, stored: str) -> None:
+        """Put another profile in a row; the stored form "" is one that finds nothing."""
+        self._empty(row)
         if stored[:1] in _MARKS:
             stored = self._marked(row, stored)
         if stored:
-            numbers = self.numbers
-            start = self.first[row] = len(numbers)
-            numbers.extend(map(self.programs.__getitem__, stored.split("\n")))
-            self.size[row] = len(numbers) - start
-
-    def drop(self, key: Hashable) -> None:
-        """Forget a profile; its row stays, and has no papers. KeyError for a stranger."""
-        self._empty(self._rows.pop(key))
+            start = self.first[row] = len(self.numbers)
+            self.numbers.extend(map(self.programs.__getitem__, stored.split("\n")))
+            self.size[row] = len(self.numbers) - start
 
     def _marked(self, row: int, stored: str) -> str:
         """The stored form without its first marks, which are taken down."""
