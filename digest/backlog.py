@@ -23,8 +23,8 @@ LONGEST_WAIT: Final = 600.0
 """Seconds the pace may hold a message that is in our hands; what waits longer is given back."""
 MOST_LATER: Final = 2000
 """Messages that wait here for the pace of a domain; more of them wait in the log."""
-LOW: Final = 200
-"""With fewer to send than this, more are leased: a tenth of a second's worth."""
+LOW: Final = 400
+"""With fewer to send than this, more are leased: what two presses have at a time."""
 
 
 @dataclass(slots=True)

@@ -213,7 +213,7 @@ def _signed(app: App, message: Letter, delivery: Delivery) -> Outgoing:
     if app.signer is not None:
         raw = app.signer.sign(raw, message.date)
     sender = app.tags.envelope(app.settings.bounce_address, delivery.public_id)
-    return Outgoing(sender, message.to, raw, envid=message.tag)
+    return Outgoing(sender, message.to, raw, envid=message.tag, dotless=True)
 
 
 def letter(

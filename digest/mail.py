@@ -60,7 +60,9 @@ def message_id(delivery_public_id: str, domain: str) -> str:
 def to_bytes(letter: Letter) -> bytes:
     """The complete message: CRLF lines of at most 998 bytes; text first, HTML last.
 
-    It is 7-bit unless the address is not: then it goes only where SMTPUTF8 is offered.
+    It is 7-bit unless the address is not: then it goes only where SMTPUTF8 is offered. No line
+    begins with a dot, so that none is to be doubled on the wire (RFC 5321 4.5.2): headers begin
+    with a name or a blank, boundaries with hyphens, and both parts are `quoted_printable`.
     """
     boundary = f"=_{letter.message_id.strip('<>').partition('@')[0]}"
     text, html = letter.text, letter.html
@@ -84,10 +86,14 @@ def _part(kind: str, boundary: str) -> str:
 def quoted_printable(text: str) -> bytes:
     """The text in UTF-8 as quoted-printable (RFC 2045 6.7), CRLF at the end of every line.
 
-    It ends with a line or in a soft break, so that such pieces can be joined to a longer one.
+    It ends with a line or in a soft break, so that such pieces can be joined to a longer one. No
+    line begins with a dot.
     """
-    if len(text) < _WIDTH and text.isascii() and "=" not in text and text.isprintable():
-        return b"%b=\r\n" % text.encode() if text else b""  # as it is: what links are
+    if not text:
+        return b""
+    is_short = len(text) < _WIDTH and text[0] != "."
+    if is_short and text.isascii() and "=" not in text and text.isprintable():
+        return b"%b=\r\n" % text.encode()  # as it is: what links are
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     # The library lets a line with an encoded blank at its end grow too long; of these two
@@ -101,7 +107,10 @@ def quoted_printable(text: str) -> bytes:
         whole = whole.replace(b"=7F\n", b"=20\n").replace(b"=0B\n", b"=09\n")
     if not whole.endswith(b"\n"):
         whole += b"=\n"
-    return whole.replace(b"\n", b"\r\n")
+    whole = b"\n" + whole
+    while b"\n." in whole:  # what follows the dot may have no room beside it, or be one, too
+        whole = whole.replace(b"\n.", b"\n=2E=\n")
+    return whole[1:].replace(b"\n", b"\r\n")
 
 
 def _headers(letter: Letter, boundary: str) -> str:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PATIENCE: Final = 5
 """How often in a row the relay may send us away before we come back another day."""
 _LONGEST_REST: Final = 30.0
+_LOOKS_EVERY: Final = 0.05
+"""Seconds between two looks for who is late: they are minutes late or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class Pool:
         self._sent_away = 0
         self._unreachable = 0
         self._resting_until = 0.0
+        self._next_look = 0.0
 
     @property
     def is_stopping(self) -> bool:
@@ -137,8 +140,10 @@ class Pool:
         except StoreError as error:
             self.end(error)
         now = time.monotonic()
-        for line in [one for one in self._lines.values() if one.connection.deadline <= now]:
-            self._came_to(line, line.connection.late())
+        if now >= self._next_look:
+            self._next_look = now + _LOOKS_EVERY
+            for line in [one for one in self._lines.values() if one.connection.deadline <= now]:
+                self._came_to(line, line.connection.late())
 
     def close(self) -> None:
         """Finish what is at the relay, say good-bye, and begin nothing more."""

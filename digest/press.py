@@ -44,7 +44,7 @@ WORTH_IT: Final = 2000
 """With fewer to send the sender makes them itself: a press needs a second to be ready."""
 MOST: Final = 4
 """One sender keeps no more than that many busy."""
-CHUNK: Final = 50
+CHUNK: Final = 100
 """Deliveries of one order: what is asked of the database is asked once for all of them."""
 AHEAD: Final = 2
 """Orders a press has at a time, so that it never waits for the next one."""
@@ -231,7 +231,7 @@ def _shared() -> int:
 def _heads(results: IO[bytes]) -> list[list[Any] | None]:
     """What lies in a room, one message behind the other; ValueError where nobody writes any more.
 
-    Sender, recipient, ENVID and size of each; None for one that was not made.
+    Sender, recipient, ENVID, whether it is dotless, and its size; None for one not made.
     """
     heads: list[list[Any] | None] = json.loads(
         _exactly(results, *_SIZE.unpack(_exactly(results, _SIZE.size)))
@@ -247,8 +247,8 @@ def _taken(press: _Press, heads: Sequence[Sequence[Any] | None]) -> list[Outgoin
         if head is None:
             made.append(None)
             continue
-        sender, to, envid, size = head
-        made.append(Outgoing(sender, to, press.memory[start : start + size], envid))
+        sender, to, envid, dotless, size = head
+        made.append(Outgoing(sender, to, press.memory[start : start + size], envid, dotless))
         start += size
     return made
 
@@ -341,7 +341,7 @@ def _laid(
             continue
         memory[at : at + size] = one.message
         at += size
-        heads.append((one.sender, one.to, one.envid, size))
+        heads.append((one.sender, one.to, one.envid, one.dotless, size))
     return heads
 
 

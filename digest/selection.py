@@ -75,9 +75,13 @@ class Selection:
         return frozenset(pick.paper for pick in self.picks)
 
     def pack(self) -> bytes:
-        """A few hundred bytes for the delivery's row."""
+        """A few hundred bytes for the delivery's row.
+
+        JSON, and behind it the reasons of each pick in a line, as they are: within the JSON every
+        quote of theirs would be escaped, and a sender reads this for every message.
+        """
         fields = {
-            "v": 1,
+            "v": 2,
             "kind": self.kind,
             "matched": self.matched,
             "looked_at": self.looked_at,
@@ -87,29 +91,23 @@ class Selection:
             "note": self.note,
             "top_ten": self.top_ten,
             "picks": [
-                [
-                    one.paper,
-                    one.profile,
-                    one.line,
-                    round(one.score, 4),
-                    one.packed,
-                    one.interests,
-                ]
+                [one.paper, one.profile, one.line, round(one.score, 4), one.interests]
                 for one in self.picks
             ],
         }
-        return zlib.compress(json.dumps(fields, separators=(",", ":")).encode())
+        head = json.dumps(fields, separators=(",", ":"))
+        return zlib.compress("\n".join([head, *(one.packed for one in self.picks)]).encode())
 
     @classmethod
     def unpack(cls, data: bytes) -> Selection:
         """A selection packed by `pack`; raises SelectionError for anything else."""
         try:
-            return cls._of(json.loads(zlib.decompress(data)))
+            return cls._of(*_opened(data))
         except (zlib.error, ValueError, LookupError, TypeError) as error:
             raise SelectionError(_DAMAGED) from error
 
     @classmethod
-    def _of(cls, fields: dict[str, Any]) -> Selection:
+    def _of(cls, fields: dict[str, Any], reasons: Sequence[str]) -> Selection:
         since = fields["since"]
         return cls(
             kind=fields["kind"],
@@ -123,8 +121,9 @@ class Selection:
             picks=tuple(
                 [
                     Pick(paper, profile, line, score, reasons_of(said), tuple(names), said)
-                    for paper, profile, line, score, reasons, names in fields["picks"]
-                    for said in [reasons if isinstance(reasons, str) else _dumped(reasons)]
+                    for (paper, profile, line, score, names), said in zip(
+                        fields["picks"], reasons, strict=True
+                    )
                 ]
             ),
         )
@@ -133,8 +132,7 @@ class Selection:
 def papers_of(packed: bytes) -> frozenset[int]:
     """The numbers of the papers of a packed selection; SelectionError as unpack() has it."""
     try:
-        picks = json.loads(zlib.decompress(packed))["picks"]
-        return frozenset([int(pick[0]) for pick in picks])
+        return frozenset([int(pick[0]) for pick in _opened(packed)[0]["picks"]])
     except (zlib.error, ValueError, LookupError, TypeError) as error:
         raise SelectionError(_DAMAGED) from error
 
@@ -153,6 +151,16 @@ def packed(reasons: Sequence[Reason]) -> str:
 def reasons_of(packed: str) -> tuple[Reason, ...]:
     """The reasons that `packed` made that text of; the same text gives the same object."""
     return tuple(map(Reason.unpack, json.loads(packed)))
+
+
+def _opened(data: bytes) -> tuple[dict[str, Any], list[str]]:
+    """What was packed, and each pick's reasons; the first form had them among the rest."""
+    head, *reasons = zlib.decompress(data).decode().split("\n")
+    fields: dict[str, Any] = json.loads(head)
+    if fields["v"] == 1:
+        reasons = [one if isinstance(one, str) else _dumped(one) for *_, one, _ in fields["picks"]]
+        fields["picks"] = [[*first, names] for *first, _, names in fields["picks"]]
+    return fields, reasons
 
 
 def _dumped(reasons: list[list[object]]) -> str:

@@ -43,7 +43,7 @@ def send_test(app: App, shown: Preview, to: str) -> Reply:
         tag=tag,
     )
     sender = app.tags.envelope(app.settings.bounce_address, public_id)
-    outgoing = Outgoing(sender, address, to_bytes(message), envid=tag)
+    outgoing = Outgoing(sender, address, to_bytes(message), envid=tag, dotless=True)
     logged = False
 
     def intend() -> None:

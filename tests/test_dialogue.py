@@ -45,6 +45,16 @@ def lines() -> Dialogue:
     return Dialogue(Extensions(pipelining=True), "relay", TIMING, 0)
 
 
+def test_what_is_said_to_be_dotless_goes_as_it_is_and_all_else_is_looked_through() -> None:
+    said = b"Hi\r\n.dot\r\n"
+    for dotless, goes in ((True, said), (False, b"Hi\r\n..dot\r\n")):
+        dialogue = lines()
+        dialogue.begin(Outgoing("d@example.org", "r@example.org", said, dotless=dotless), 0)
+        written(dialogue)
+        assert dialogue.hear(YES, 0) is Pause.INTENT
+        assert written(dialogue) == goes
+
+
 @given(st.lists(st.lists(st.integers(0, 1000)), min_size=3, max_size=3))
 def test_an_answer_in_any_pieces_is_the_same_answer(cuts: list[list[int]]) -> None:
     dialogue = lines()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.brand import Brand
-from digest.fragments import Fragments
+from digest.fragments import Fragments, only_print
 from digest.mail import quoted_printable
 from digest.match import Reason, ReasonKind, match
 from digest.papers import Author, Listing, Paper, PaperId, Signals
@@ -249,8 +249,14 @@ class TestOperatorsParts:
         assert mail.text.startswith("1 new paper for you experts")
 
 
+def test_our_own_templates_do_no_more_with_slots_than_print_them() -> None:
+    assert only_print(RENDERER.compiled.sources), "so that nobody needs to look when they are used"
+
+
 @given(st.text(st.sampled_from("a=é .\n漢\tb&"), max_size=300))
 def test_pieces_of_quoted_printable_can_be_joined(text: str) -> None:
     third = len(text) // 3
     pieces = (text[:third], text[third : 2 * third], text[2 * third :])
-    assert decoded(b"".join(map(quoted_printable, pieces))) == text
+    joined = b"".join(map(quoted_printable, pieces))
+    assert decoded(joined) == text
+    assert not any(line.startswith(b".") for line in joined.split(b"\r\n"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from digest.match import ReasonKind, match
 from digest.news import consider
 from digest.papers import Listing, ListingKind, Paper, PaperId, Signals
 from digest.run import deliver, issue
-from digest.selection import Known, near_misses, select
+from digest.selection import Known, near_misses, papers_of, select
 from digest.settings import load
 from digest.store import open_store
 from digest.variants import Variants
@@ -229,6 +230,24 @@ def test_the_reason_of_a_version_is_kept_with_the_delivery(house: House) -> None
     (one,) = consider(house.app, [ada], NOW)
     (pick,) = type(one.selection).unpack(one.selection.pack()).picks
     assert pick.reasons[-1].kind is ReasonKind.VERSION
+
+
+def test_what_earlier_versions_froze_is_read_as_it_was(house: House) -> None:
+    house.ingest(replaced(1, "Routing"))
+    ada = house.reader(Profile("routing", new_versions=True))
+    (one,) = consider(house.app, [ada], NOW)
+    head, *reasons = zlib.decompress(one.selection.pack()).decode().split("\n")
+    fields = json.loads(head)
+    for kept in (reasons, list(map(json.loads, reasons))):  # as text, and before that as it is
+        picks = [
+            [*first, said, names]
+            for (*first, names), said in zip(fields["picks"], kept, strict=True)
+        ]
+        old = zlib.compress(json.dumps({**fields, "v": 1, "picks": picks}).encode())
+        again = type(one.selection).unpack(old)
+        assert [pick.reasons for pick in again.picks] == [p.reasons for p in one.selection.picks]
+        assert replace(again, picks=()) == replace(one.selection, picks=())
+        assert papers_of(old) == one.selection.papers
 
 
 # --- on the command line -----------------------------------------------------------------------

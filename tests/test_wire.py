@@ -99,6 +99,18 @@ def test_dots_are_doubled_at_the_beginning_of_lines_only(body: bytes) -> None:
     assert back == body.removesuffix(b"\r\n")
 
 
+@given(st.text(st.sampled_from("a.\n\t =é"), max_size=400), TEXTS)
+def test_no_line_of_a_message_of_ours_begins_with_a_dot(text: str, subject: str) -> None:
+    message = to_bytes(replace(LETTER, subject=subject, text=text, html=f".{text}"))
+    assert stuffed(message) == message
+    assert all(len(line) <= 76 for line in message.partition(b"\r\n\r\n")[2].split(b"\r\n"))
+    html = message_from_bytes(message, policy=policy.default).get_body(("html",))
+    assert html is not None
+    read = html.get_payload(decode=True)
+    assert isinstance(read, bytes)
+    assert read.decode().replace("\r\n", "\n").rstrip("\n") == f".{text}".rstrip("\n")
+
+
 class Scripted:
     """A mail server that says what it is told to and keeps every line it hears."""
 

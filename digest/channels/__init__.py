@@ -34,12 +34,17 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message ready for the wire; `envid` names it in what may come back (RFC 3461 4.4)."""
+    """A message ready for the wire; `envid` names it in what may come back (RFC 3461 4.4).
+
+    `dotless` promises that no line of it begins with a dot and that it ends with a line, as
+    `digest.mail.to_bytes` does: then nobody looks for what is to be doubled.
+    """
 
     sender: str
     to: str
     message: bytes
     envid: str = ""
+    dotless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

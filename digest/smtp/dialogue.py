@@ -222,7 +222,7 @@ class Dialogue:
             if refused is not None:
                 return refused
             stage = Stage.DATA
-            self._say(stuffed(outgoing.message))
+            self._say(outgoing.message if outgoing.dotless else stuffed(outgoing.message))
             following: Outgoing | None = yield Pause.INTENT
         except _UnwritableError as error:
             return self._reply(Outcome.REJECTED, None, str(error), Stage.RCPT)

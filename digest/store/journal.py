@@ -218,10 +218,7 @@ class Journal:
 
     def _intended(self, cursor: Any, intents: Sequence[Intent]) -> list[bool]:  # noqa: ANN401 -- the driver's
         """Whether each is ours to send; all of them are, but where somebody stopped an issue."""
-        rows = [
-            {"number": delivery.number, "attempt": delivery.attempt, "relay": relay}
-            for delivery, relay in intents
-        ]
+        rows = [(delivery.number, delivery.attempt, relay) for delivery, relay in intents]
         given = (json.dumps(rows), self._owner)
         cursor.execute(self._sql(_INTEND, _INTENT_FIELDS), given)
         if cursor.rowcount == len(intents):
@@ -230,19 +227,20 @@ class Journal:
         intended = {row[0] for row in cursor.fetchall()}
         return [delivery.number in intended for delivery, _ in intents]
 
-    def _outcome(self, one: Settled) -> dict[str, Any]:
-        return {
-            "number": one.delivery.number,
-            "attempt": one.delivery.attempt,
-            "relay": one.relay,
-            "at": self._instant(one.at),
-            "outcome": one.outcome,
-            "state": one.state or one.outcome,
-            "code": one.code,
-            "enhanced": one.enhanced,
-            "said": one.text,
-            "again": None if one.not_before is None else self._instant(one.not_before),
-        }
+    def _outcome(self, one: Settled) -> tuple[Any, ...]:
+        """The fields of an outcome, in their order."""
+        return (
+            one.delivery.number,
+            one.delivery.attempt,
+            one.relay,
+            self._instant(one.at),
+            one.outcome,
+            one.state or one.outcome,
+            one.code,
+            one.enhanced,
+            one.text,
+            None if one.not_before is None else self._instant(one.not_before),
+        )
 
     def _cursor(self) -> Any:  # noqa: ANN401 -- the driver's own
         if self._raw is None:
@@ -284,10 +282,14 @@ class Journal:
 def _as_spoken(sql: str, fields: tuple[tuple[str, str], ...], *, sqlite: bool) -> str:
     sql = sql.replace("{ours}", _OURS.strip())
     if not sqlite:
-        columns = ", ".join(f"{name} {kind}" for name, kind in fields)
-        source = f"jsonb_to_recordset(%s::jsonb) AS one ({columns})"
+        columns = ", ".join(
+            f"(value ->> {at})::{kind} AS {name}" for at, (name, kind) in enumerate(fields)
+        )
+        source = f"(SELECT {columns} FROM jsonb_array_elements(%s::jsonb)) AS one"  # noqa: S608 -- names of ours
         return sql.replace("?", "%s").replace("{rows}", source)
-    columns = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name, _ in fields)
+    columns = ", ".join(
+        f"json_extract(value, '$[{at}]') AS {name}" for at, (name, _) in enumerate(fields)
+    )
     source = f"(SELECT {columns} FROM json_each(?)) AS one"  # noqa: S608 -- names of ours
     return sql.replace("{rows}", source)
 

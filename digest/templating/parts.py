@@ -113,8 +113,10 @@ def compile_parts(parts: Mapping[str, Source]) -> Compiled:
     """Compile every part; TemplateError names the file, and the line where it is known."""
     html, text = Sandbox(html=True), Sandbox(html=False)
     for source in parts.values():
-        # Each by itself first: only here is the line of a mistake the file's own.
-        (text if source.name.endswith(".txt") else html).compiled(source.text, str(source.path))
+        # An operator's by itself first: only here is the line of a mistake the file's own.
+        if source.own:
+            kind = text if source.name.endswith(".txt") else html
+            kind.compiled(source.text, str(source.path))
     top, opening, closing, bottom = _cut(_framed("digest.mjml", parts), parts["digest.mjml"])
     heading = opening + _inner(parts["interest.html"])
     cards = {lay: _inner(parts[f"{name}.html"]) for lay, name in LAYOUT_PARTS.items()}
