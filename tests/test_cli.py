@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
@@ -27,6 +30,8 @@ from digest.testing import FixtureServer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+ROOT = Path(__file__).parent.parent
 
 
 class Terminal(StringIO):
@@ -300,6 +305,21 @@ def test_a_preview_writes_files_and_marks_nothing_as_sent() -> None:
     assert "Nothing was sent yet" in well("deliveries")
     well("subscribers", "add", "bo@example.org", "-k", "nothing at all")
     assert "no mail: nothing matched, 2 looked at" in well("preview", "bo@example.org")
+
+
+def test_a_preview_is_opened_in_the_browser_whose_noise_nobody_sees(house: Path) -> None:
+    well("ingest")
+    well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    opener, opened = house / "bin" / "xdg-open", house / "opened"
+    opener.parent.mkdir()
+    opener.write_text(f"#!/bin/sh\necho noise; echo noise >&2; echo $1 > {opened}\n")
+    opener.chmod(0o755)
+    os.mkfifo(opened)  # reading it waits for whoever is started last
+    env = {**os.environ, "PATH": f"{opener.parent}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "digest", "preview", "ada@example.org", "--open"]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
+    assert opened.read_text(encoding="utf-8").startswith("file:///")
+    assert "noise" not in done.stdout + done.stderr
 
 
 @pytest.mark.usefixtures("house")

@@ -371,8 +371,8 @@ def _said(one: Entry | Attempt) -> str:
 
 
 def _ahead(entry: Entry, zone: ZoneInfo) -> str:
-    """When it is tried next, where a relay put it off, and until when."""
-    if entry.state != "deferred" or entry.not_before is None:
+    """When it is tried next, where it was before, and until when."""
+    if not entry.attempt or entry.not_before is None:
         return ""
     until = f", until {stamp(entry.expires_at, zone)}" if entry.expires_at else ""
     return f"(again {stamp(entry.not_before, zone)}{until})"

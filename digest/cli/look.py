@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -112,8 +114,25 @@ def preview(
     raw.write_bytes(seen.message)
     typer.echo(f"Subject: {seen.rendered.subject}")
     typer.echo(f"Size: {seen.size / 1000:.0f} kB of {BUDGET // 1000} kB\n{page}\n{text}\n{raw}")
-    if show:
-        typer.launch(page.resolve().as_uri())
+    if show and not _opened(page.resolve().as_uri()):
+        typer.echo("No browser was found here: open the .html by hand.", err=True)
+
+
+def _opened(uri: str) -> bool:
+    """Show a file in the browser, whose own messages are nobody's; False where there is none."""
+    command = shutil.which("xdg-open") or shutil.which("open")
+    if command is None:
+        import webbrowser
+
+        return webbrowser.open(uri)
+    subprocess.Popen(
+        [command, uri],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C here is not meant for the browser
+    )
+    return True
 
 
 def _serve(

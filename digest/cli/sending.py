@@ -25,6 +25,7 @@ _LONGEST: Final = 200
 """Characters of an answer that are told; the log has all of it."""
 _NAMED: Final = 3
 """Readers who are named of those that got the same answer."""
+_BECAME: Final = {"hold": "unknown", "resend": "ready", "drop": "dropped"}
 _UNKNOWN: Final = {
     "hold": "nobody knows whether it arrived. `paper-digest deliveries --state unknown` shows it; "
     "`resolve` or `resend` decides",
@@ -65,7 +66,8 @@ def send_stage(
     if done:
         step.end(to or f"to {_where(house, relays)}")
     else:
-        step.end("nothing yet" if report.held or stopped else "nothing to send")
+        waits = report.held or stopped or ending()
+        step.end("nothing yet" if waits else "nothing to send")
     troubles = [*left, *unsent.told(house.settings.on_unknown)]
     troubles += [_paused(outbox.issue(number)) for number in report.paused]
     troubles += [stopped[number] for number in stopped if number not in report.paused]
@@ -142,7 +144,9 @@ class _Unsent:
         """Each answer in a line, with whom it was about; what was put off is no failure."""
         by_size = sorted(self._said, key=lambda key: -len(self._said[key]))
         troubles = [self._line(key) for key in by_size[:_ANSWERS]]
-        states = ",".join(sorted({outcome.value for outcome, _ in by_size}))
+        # What becomes of an unknown is told by its state, unless it is held.
+        became = {Outcome.UNKNOWN: _BECAME[on_unknown]}
+        states = ",".join(sorted({became.get(outcome, outcome.value) for outcome, _ in by_size}))
         others = sum(len(self._said[key]) for key in by_size[_ANSWERS:])
         if others or any(len(whom) > _NAMED for whom in self._said.values()):
             more = f"And {count(others, 'mail')} with other answers. " if others else ""

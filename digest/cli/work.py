@@ -96,7 +96,8 @@ def _nothing_due(idle: Idle, zone: str) -> Iterator[str]:
         )
     if idle.again is not None:
         mails, again = count(idle.put_off, "mail"), when(idle.again, zone, now=now)
-        yield f"The relay put {mails} off; they are tried again from {again} on."
+        verb = "waits" if idle.put_off == 1 else "wait"
+        yield f"{mails} {verb} for another try, from {again} on."
 
 
 def serve(

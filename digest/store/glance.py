@@ -33,7 +33,7 @@ WHERE issue.state = 'paused' AND delivery.state IN ('ready', 'deferred', 'leased
 GROUP BY issue.id ORDER BY issue.id
 """
 _PUT_OFF: Final = """
-SELECT count(*), min(not_before) FROM delivery WHERE state = 'deferred'
+SELECT count(*), min(not_before) FROM delivery WHERE state IN ('ready', 'deferred')
 AND (issue IS NULL OR issue NOT IN (SELECT id FROM issue WHERE state = 'paused'))
 """
 _NEXT: Final = """
@@ -48,7 +48,7 @@ class Idle:
     """There is nothing to do before `next_due` (UTC), a digest due at an hour of `zone`.
 
     `paused` are issues that somebody has to resume, each with how many digests of it wait;
-    `put_off` how many mails the relay put off, the first of them until `again`.
+    `put_off` how many mails wait for another try, the first of them until `again`.
     """
 
     readers: int
