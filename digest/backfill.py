@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from digest.errors import SourceError
+from digest.ingest import take_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +79,7 @@ def backfill(
         for first, last in left:
             bad = []
             for fetch in _asked(app, source, first, last, client):
-                stored = app.store.papers.ingest(fetch.papers, app.clock())
+                stored = take_in(app, fetch.papers)
                 app.store.sources.record(entry.name, [fetch], app.clock(), timetable)
                 new, changed = new + stored.new, changed + stored.changed
                 bad += [] if fetch.state.complete else [fetch]

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from digest.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import date, datetime
 
     from digest.app import App
+    from digest.papers import Paper
     from digest.sources import Entry, Fetch, Source, Window
     from digest.sources.asking import Asked
     from digest.sources.timetable import Plan
@@ -108,16 +109,23 @@ def _stored(app: App, fetch: Fetch, report: _Report) -> Fetch:
     from digest.sources import FetchState  # noqa: PLC0415 -- needed to ingest only
 
     try:
-        # An issue takes for news what came before its instant: nothing may be stored under an
-        # earlier one while it is decided.
-        with app.store.database.turn("issue"):
-            stored = app.store.papers.ingest(fetch.papers, app.clock())
+        stored = take_in(app, fetch.papers)
     except (TypeError, ValueError, AttributeError) as error:
         note = f"gave papers that cannot be stored: {' '.join(str(error).split())[:200]}"
         fetch = replace(fetch, state=FetchState.FAILED, papers=(), validators=(), note=note)
         stored = app.store.papers.ingest((), app.clock())
     report.add(fetch, stored)
     return fetch
+
+
+def take_in(app: App, papers: Sequence[Paper]) -> Ingested:
+    """Store papers that came now.
+
+    A digest takes for news what came before its instant: nothing may be stored under an earlier
+    one while an issue, or somebody's welcome, is decided.
+    """
+    with app.store.database.turn("issue"), app.store.database.turn("welcome"):
+        return app.store.papers.ingest(papers, app.clock())
 
 
 def next_try(app: App, entry: Entry) -> datetime | None:

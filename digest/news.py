@@ -218,10 +218,14 @@ class News:
             learned=[liked.get(reader.number) for reader in readers for _ in reader.profiles],
         )
         looked = []
+        lost = self._ledger.lost(last)
         for reader in readers:
             rankings = list(islice(found, len(reader.profiles)))
             since = None if self._kind == "welcome" else last.get(reader.number)
-            looked.append((reader, rankings, self._windows.of(reader, rankings, since)))
+            window = self._windows.of(reader, rankings, since)
+            if again := self._engine.place_of.keys() & lost.get(reader.number, ()):
+                window = window.also(again)
+            looked.append((reader, rankings, window))
         may_repeat = [
             reader.number
             for reader, _, window in looked
@@ -394,13 +398,34 @@ class _Ledger:
             for packed in sent.get(reader, ()):
                 with suppress(SelectionError):  # a damaged row may cost its reader a repetition
                     already |= papers_of(packed)
-            if self._works:
-                # What was sent as one paper counts as sent of all that it is or was one with.
-                already |= {each for one in already for each in self._works.get(one, ())}
+            # What was sent as one paper counts as sent of all that it is or was one with.
+            self._add_same(already)
             library = {named[name] for name in libraries.get(reader, ()) if name in named}
             return already, library
 
         return of
+
+    def lost(self, last: Mapping[int, datetime]) -> dict[int, set[int]]:
+        """What of a digest before their `last` was known to be lost only after that was decided.
+
+        What was lost by then was news for it once more.
+        """
+        from digest.selection import papers_of  # noqa: PLC0415 -- needed to decide only
+
+        papers: dict[int, set[int]] = {}
+        rows = self._app.store.deliveries.lost(self._since, last.keys(), self._before)
+        for reader, frozen_at, settled_at, packed in rows:
+            if frozen_at <= last[reader] < settled_at:
+                with suppress(SelectionError):
+                    papers.setdefault(reader, set()).update(papers_of(packed))
+        for found in papers.values():
+            self._add_same(found)
+        return papers
+
+    def _add_same(self, papers: set[int]) -> None:
+        """Add all that each of these papers is or was one with."""
+        if self._works:
+            papers |= {each for one in papers for each in self._works.get(one, ())}
 
     @cached_property
     def _named(self) -> dict[str, int]:

@@ -136,11 +136,15 @@ class _Deciding:
 def welcome(app: App, reader: Subscriber) -> bool:
     """Freeze a reader's welcome digest, the best of the last seven days; once a reader.
 
-    False when there is nothing to welcome with.
+    False when there is nothing to welcome with. Waits while papers are stored, and for no issue.
     """
+    with app.store.database.turn("welcome"):
+        return _welcomed(app, reader, app.clock())
+
+
+def _welcomed(app: App, reader: Subscriber, now: datetime) -> bool:
     from digest.store.deliveries import Prepared  # noqa: PLC0415
 
-    now = app.clock()
     one = consider(app, [reader], now, kind="welcome")[0]
     if not one.selection.picks:
         return False

@@ -16,9 +16,11 @@ from typer.testing import CliRunner
 from digest.app import App, open_app, utc_now
 from digest.bounces import Kind, Report
 from digest.cli import app as command_line
+from digest.papers import Listing, Paper, PaperId
 from digest.preview import preview
 from digest.reopen import Action, act
 from digest.run import deliver, ingest, issue
+from digest.selection import papers_of
 from digest.settings import load
 from digest.store.history import Entry, Sought
 from digest.trial import send_test
@@ -212,6 +214,47 @@ def test_an_unknown_is_never_retried_only_resent_or_resolved(house: App, whims: 
     assert entry(house, "cy").number != lost.number
     why = act(house, lost, Action.RETRY).why
     assert why == f"all its 2 papers are in delivery {entry(house, 'cy').public_id} already"
+
+
+def list_also(app: App, title: str) -> None:
+    """One more paper, first seen now."""
+    paper = Paper(
+        PaperId("arxiv", "2611.90009"),
+        title,
+        listings=(Listing("arxiv", "arXiv", app.clock().date()),),
+    )
+    app.store.papers.ingest([paper], app.clock())
+
+
+def test_what_was_lost_is_offered_again_also_where_that_is_known_after_the_next_digest(
+    house: App, whims: Relay
+) -> None:
+    whims.dropped = {"bo@example.org", "cy@example.org"}
+    send(house)
+    held = house.store.papers.count()
+    lost = {name: entry(house, name) for name in ("bo", "cy")}
+    whims.dropped.clear()
+    later(house, timedelta(days=1))
+    list_also(house, "Unlearning, a day later")
+    send(house)
+    assert all(entry(house, name).number > lost[name].number for name in lost)
+
+    later(house, timedelta(hours=1))
+    assert act(house, lost["bo"], Action.LOST).done
+    assert act(house, lost["cy"], Action.ARRIVED).done
+    later(house, timedelta(hours=1))
+    send(house)
+
+    again = entry(house, "bo")
+    assert papers_of(again.selection) == papers_of(lost["bo"].selection)
+    assert len(papers_of(again.selection)) == held == 2
+    assert again.state == "accepted"
+    # Nobody else had anything new, and the next time nobody has.
+    later(house, timedelta(hours=1))
+    assert issue(house, everybody=True).frozen is None
+    # The relay took the first ones, too, before the line broke.
+    taken = [whims.accepted.count(f"{name}@example.org") for name in ("ada", "bo", "cy")]
+    assert taken == [2, 3, 2]
 
 
 def test_a_message_resent_is_the_same_message(house: App, whims: Relay) -> None:

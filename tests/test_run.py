@@ -6,7 +6,9 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +19,10 @@ from digest import run
 from digest.app import open_app, utc_now
 from digest.demo import Mailbox
 from digest.errors import RelayUnreachable
+from digest.ingest import take_in
+from digest.papers import Listing, Paper, PaperId
 from digest.preview import preview
+from digest.selection import papers_of
 from digest.settings import load
 from digest.testing import FixtureServer, Reply
 from subscribers.profile import Layout, Profile
@@ -320,6 +325,32 @@ def phrase_oracle(topic: str, items: list[dict[str, Any]]) -> set[str]:
         for item in items
         if whole.search(item["title"].lower()) or whole.search(item["paper"]["summary"].lower())
     }
+
+
+def test_a_welcome_never_overlooks_papers_that_are_being_stored(
+    tmp_path: Path, now: datetime, database_url: str
+) -> None:
+    """They have their instant before anybody sees them, and a digest looks behind the welcome."""
+    smtp = f"eml:{tmp_path / 'out'}"
+    with opened(tmp_path, now, smtp=smtp, DIGEST_DATABASE_URL=database_url) as app:
+        reader = add(app, "ada", "")
+        moments = (now + timedelta(seconds=n) for n in count(1))
+        joining = Thread(target=run.welcome, args=(app, reader))
+
+        def clock() -> datetime:
+            moment = next(moments)
+            if not joining.ident:
+                joining.start()
+                joining.join(0.3)  # as far as it comes before the papers are stored
+            return moment
+
+        app.clock = clock
+        listed = Listing("arxiv", "arXiv", now.date())
+        take_in(app, [Paper(PaperId("arxiv", "2611.00001"), "Unlearning", listings=(listed,))])
+        joining.join()
+
+        (welcomed,) = app.store.deliveries.history()
+        assert len(papers_of(welcomed.selection)) == 1
 
 
 def test_utc_now_is_aware() -> None:

@@ -18,7 +18,7 @@ from digest.store.subscribers import SUBSCRIBER, new_public_id
 from digest.store.tables import NOT_SENT, AttemptRow, DeliveryRow, ExclusionRow, IssueRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import date, datetime
 
     from digest.store.database import Database
@@ -183,6 +183,30 @@ class Deliveries:
                 for row in rows:
                     sent[row.subscriber].append(row.selection)
         return sent
+
+    def lost(
+        self, since: datetime, readers: Collection[int], before: datetime | None = None
+    ) -> Iterator[tuple[int, datetime, datetime, bytes]]:
+        """What these readers were not sent after all, of what was frozen from `since` on.
+
+        Each with its reader, when it was frozen, when that was settled, and its selection. Few
+        are lost, so what is lost is gone through, and not what was sent to whom.
+        """
+        columns = (DELIVERY.c.subscriber, DELIVERY.c.created_at, DELIVERY.c.settled_at)
+        which = [
+            DELIVERY.c.state.in_(NOT_SENT),
+            DELIVERY.c.not_before >= since,  # never earlier than it was frozen, and in the index
+            DELIVERY.c.created_at >= since,
+            *_with_papers(before),
+        ]
+        with self._database.read() as connection:
+            whose = select(DELIVERY.c.subscriber).where(*which).distinct()
+            some = [one for one in connection.execute(whose).scalars() if one in readers]
+            for part in chunks(some):
+                query = select(*columns, DELIVERY.c.selection)
+                mine = query.where(DELIVERY.c.subscriber.in_(part), *which)
+                for row in connection.execute(mine):
+                    yield tuple(row)
 
     def last_sent(
         self, readers: Sequence[int], before: datetime | None = None
@@ -381,5 +405,10 @@ def delivery_of(row: Row[Any], **changed: Any) -> Delivery:  # noqa: ANN401 -- c
 
 def _frozen(before: datetime | None) -> list[ColumnElement[bool]]:
     """That a digest was sent or may have been; and frozen earlier than that, if it is given."""
-    sent = DELIVERY.c.state.not_in(NOT_SENT), DELIVERY.c.kind.in_(("digest", "welcome"))
-    return [*sent, DELIVERY.c.created_at < before] if before else [*sent]
+    return [DELIVERY.c.state.not_in(NOT_SENT), *_with_papers(before)]
+
+
+def _with_papers(before: datetime | None) -> list[ColumnElement[bool]]:
+    """That a delivery is a digest; and frozen earlier than that, if it is given."""
+    kinds = [DELIVERY.c.kind.in_(("digest", "welcome"))]
+    return [*kinds, DELIVERY.c.created_at < before] if before else kinds
