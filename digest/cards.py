@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from digest.language import LISTED, NBSP, language
-from digest.match import ReasonKind
+from digest.match import Reason, ReasonKind
 from digest.phrases import (
     SUMMARY_WIDTH,
     authors_line,
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from digest.language import Language
-    from digest.match import Reason
     from digest.papers import Paper
     from digest.tex import Typeset
     from subscribers.finding import Hit
@@ -118,6 +117,8 @@ def card(  # noqa: PLR0917 -- one paper, and what shapes its card
         summary, summary_marks = _summary(paper, hits, view.summary_width)
     title_marks = apart(title.span(hit.start, hit.end) for hit in hits if hit.field == "title")
     seen = bool(title_marks or summary_marks)
+    comments = _comments(paper, title.text, words) if full else None
+    places = _places(paper, title.text, words) if full else ()
     return Card(
         number=number,
         place=place,
@@ -132,12 +133,18 @@ def card(  # noqa: PLR0917 -- one paper, and what shapes its card
         authors=authors_line(paper.authors, words),
         authors_short=paper.organization or first_author(paper.authors),
         where=where(paper, words, counted=not any(map(_tells_upvotes, reasons))),
-        comments=_comments(paper, title.text, words) if full else None,
+        comments=comments,
         image=_image(paper) if number == 1 and view.figures and full else "",
-        places=_places(paper, title.text, words) if full else (),
+        places=places,
         save_label=words.say("Save {title}", title=title.text),
         not_label=words.say("Not for me: {title}", title=title.text),
-        why=_why(paper, reasons, also, words, seen=seen),
+        why=_why(
+            paper,
+            [_unsaid(one, paper, comments, places) for one in reasons],
+            also,
+            words,
+            seen=seen,
+        ),
         is_mixed=words.is_right_to_left or _runs_to_the_left(paper, title.text, summary),
     )
 
@@ -189,6 +196,20 @@ def apart(marks: Iterable[tuple[int, int]]) -> Marks:
 def _tells_upvotes(reason: Reason) -> bool:
     """Whether the why line says already how often a paper was upvoted: it is said once."""
     return reason.kind is ReasonKind.TREND and " upvote" in reason.text
+
+
+def _unsaid(
+    reason: Reason, paper: Paper, comments: Place | None, places: Sequence[Place]
+) -> Reason:
+    """The reason without the counts that stand on a link of the card; whole if it were empty."""
+    if reason.kind is not ReasonKind.TREND:
+        return reason
+    said = [" comment"] if comments else []
+    if paper.signals.stars and any(place.url == paper.code_url for place in places):
+        said.append(" star")
+    parts = reason.text.split(", ")
+    left = [part for part in parts if not part.removesuffix("s").endswith(tuple(said))]
+    return Reason(ReasonKind.TREND, ", ".join(left)) if said and left else reason
 
 
 def where(paper: Paper, words: Language, *, counted: bool = True) -> str:

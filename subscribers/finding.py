@@ -10,7 +10,7 @@ import re
 from array import array
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -85,15 +85,26 @@ class Text:
     @cached_property
     def _starts(self) -> array[int]:
         """Where each word's piece begins; few texts are ever asked."""
-        scan = scanner(self._text)
-        starts = [piece.start() for piece in scan.finditer(self._text)]
-        each = zip(starts, parts_of(scan.findall(self._text)), strict=True)
-        return array("l", [start for start, words in each for _ in words])
+        found = list(scanner(self._text).finditer(self._text))
+        sizes = map(len, parts_of([piece[0] for piece in found]))
+        each = map(repeat, (piece.start() for piece in found), sizes)
+        return array("l", chain.from_iterable(each))
+
+    def is_there(self, pattern: Pattern, at: int) -> bool:
+        """Whether the word at a place is what one word of a term asks for."""
+        return fits(pattern, self._words[at])
 
     def places(self, pattern: Pattern) -> Sequence[int]:
         """Where the words stand that are what one word of a term asks for."""
-        if pattern.form is not Form.FOLDED:
+        if pattern.form is Form.WRITTEN:
             return [at for at, token in enumerate(self._words) if fits(pattern, token)]
+        if pattern.form is Form.PREFIX:
+            typed, others = beginnings(pattern.value)
+            return [
+                at
+                for at, (word, written, _, _) in enumerate(self._words)
+                if word.startswith(others) or written.casefold().startswith(typed)
+            ]
         if pattern.value not in self._different:
             return ()
         return [at for at, word in enumerate(self._folded) if word == pattern.value]
@@ -248,7 +259,8 @@ def spans(term: Term, text: Text) -> list[tuple[int, int]]:
     found = (
         (text[at].start, text[at + size - 1].end)
         for at in text.places(first)
-        if at + size <= len(text) and all(fits(patterns[n], text[at + n]) for n in range(1, size))
+        if at + size <= len(text)
+        and all(text.is_there(patterns[n], at + n) for n in range(1, size))
     )
     return list(islice(found, MOST_PLACES))
 
@@ -310,7 +322,8 @@ def signal_of(signals: Signals, name: str) -> int | None:
     return {"upvotes": signals.upvotes, "comments": signals.comments, "stars": signals.stars}[name]
 
 
-_ARCHIVE_END: Final = (".", "-")
+ARCHIVE_END: Final = (".", "-")
+"""What parts an archive from its sections: math-ph, cs.CL."""
 
 
 def is_in_field(term: Term, paper: Paper) -> bool:
@@ -363,7 +376,7 @@ def is_category(asked: str, category: str) -> bool:
         return True
     if asked.endswith("*") and not asked.endswith(".*"):
         return name.startswith(wanted_name)
-    return name.startswith(tuple(wanted_name + end for end in _ARCHIVE_END))
+    return name.startswith(tuple(wanted_name + end for end in ARCHIVE_END))
 
 
 def is_source(asked: str, name: str) -> bool:

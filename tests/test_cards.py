@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.papers import Paper, PaperId
+from digest.cards import View, card
+from digest.match import Reason, ReasonKind
+from digest.papers import Listing, Paper, PaperId, Signals
+from digest.volume import Recent
+from digest.web.answer import Newest, sample
 from digest.web.cards import SNIPPET, entry, path_of, snippet
+from subscribers.profile import Layout
 from subscribers.query import matches, parse
 
 
@@ -48,3 +56,41 @@ def test_formulas_are_set_and_marks_stay_on_their_words() -> None:
     paper = Paper(PaperId("pmid", "1"), r"A $\beta$-balanced loss for experts")
     shown = entry(paper, matches(parse("experts"), paper))
     assert shown.title == (("A β-balanced loss for ", False), ("experts", True))
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        (Layout.FULL, "48 upvotes in 18 hours"),
+        (Layout.COMPACT, "48 upvotes in 18 hours, 7 comments, 1,300 stars"),
+    ],
+)
+def test_counts_that_stand_on_a_link_of_the_card_are_not_said_again(
+    layout: Layout, said: str
+) -> None:
+    paper = Paper(
+        PaperId("pmid", "1"),
+        "Routing",
+        signals=Signals(48, 7, 1_300),
+        code_url="https://github.com/x/y",
+        discussion_url="https://talk.example/1",
+    )
+    reason = Reason(ReasonKind.TREND, "48 upvotes in 18 hours, 7 comments, 1,300 stars")
+    made = card(paper, [reason], (), layout, View(), 1, 1)
+    assert made.why_text == said
+    assert ("comments" in said) != (made.comments is not None)
+
+
+@pytest.mark.parametrize(
+    ("day", "heading"),
+    [
+        (date(2026, 11, 20), "Friday’s mail would have held"),
+        (date(2026, 11, 21), "Of Saturday’s papers, your mail would hold"),
+    ],
+)
+def test_no_mail_is_promised_for_a_weekend(day: date, heading: str) -> None:
+    listed = (Listing("hf", "Daily Papers", day),)
+    papers = [Paper(PaperId("pmid", "1"), "Routing", number=1, listings=listed)]
+    now = datetime(2026, 11, 22, 7, tzinfo=UTC)
+    newest = Newest.of(Recent(papers, today=day, now=now))
+    assert sample("routing", newest, now).heading == heading

@@ -24,7 +24,7 @@ from digest.papers import ListingKind
 from digest.store.briefs import BRIEF, pack_brief
 from digest.store.database import chunks
 from digest.store.tables import CatalogueRow, FacetRow
-from subscribers.finding import beginnings, categories, paper_ids
+from subscribers.finding import ARCHIVE_END, beginnings, categories, paper_ids
 from subscribers.names import author_id, ids_of, name_keys
 from subscribers.tree import And, Field, Floor, Form, Node, Not, Or, Pattern, Term
 from subscribers.words import fold, parts, plain, scanner, words
@@ -252,9 +252,16 @@ def _field(field: Field, text: str) -> Asked | None:
         case Field.ORG:
             return every(word(f"o:{each}") for each in words(text)) or NOTHING
         case Field.CATEGORY:
-            start = text.casefold().removesuffix(".*").removesuffix("*")
-            return Asked("beginning", _safe(f"c:{start}"))
+            return _category(text.casefold())
         case Field.SOURCE:
             return word(f"s:{plain(text).casefold()}")
         case _:
             return some(word(f"i:{str(name).casefold()}") for name in paper_ids(text))
+
+
+def _category(text: str) -> Asked | None:
+    """What `is_category` says: cs.cl is itself; cs and cs.* are also what stands below it."""
+    start = f"c:{text.removesuffix('.*').removesuffix('*')}"
+    if text.endswith("*") and not text.endswith(".*"):
+        return Asked("beginning", _safe(start))
+    return some((word(start), *(Asked("beginning", _safe(start + end)) for end in ARCHIVE_END)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from digest.compose import compose
 from digest.match import Engine
+from digest.phrases import FULL_DAYS
 from digest.preview import without_mistakes
 from digest.selection import select
 from digest.variants import Variants
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from subscribers.tree import Line
 
 SAMPLE: Final = 5
+_SATURDAY: Final = 5
 _LATE: Final = (
     "One moment",
     "The papers of the last thirty days are being read. It takes some seconds, once.",
@@ -178,8 +180,12 @@ def sample(good_text: str, newest: Newest, now: datetime) -> Sample:
     )
     digest = compose(reader, selection, newest.papers)
     cards = [card for group in digest.groups for card in group.cards]
+    weekday = FULL_DAYS[newest.day.weekday()]
     return Sample(
-        f"{newest.day:%A}’s mail would have held",
+        # Most readers get no mail at the weekend; what is listed then comes with Monday's.
+        f"{weekday}’s mail would have held"
+        if newest.day.weekday() < _SATURDAY
+        else f"Of {weekday}’s papers, your mail would hold",
         tuple(card_of(card) for card in cards[:SAMPLE]),
         f"Nothing: none of the {size:,} papers of that day matched, so no mail would have come.",
     )

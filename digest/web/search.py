@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
@@ -20,13 +20,17 @@ from digest.web.kept import Made
 from digest.web.pages import typed
 from subscribers.finding import Reading, Text, found_in, is_excluded
 from subscribers.query import check, explain
+from subscribers.tree import Field
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from digest.app import App
     from digest.papers import Paper
     from digest.web.kept import Kept
     from digest.web.pages import Pages
-    from subscribers.finding import Found
+    from subscribers.finding import Found, Hit
+    from subscribers.tree import Term
 
 LONGEST: Final = 500
 """Characters of a search; a profile may be longer."""
@@ -82,7 +86,11 @@ _folded = lru_cache(maxsize=2_000)(Text)
 
 
 class _Read(Reading):
-    """A paper whose texts were perhaps folded for another search."""
+    """A paper whose texts were perhaps folded for another search, read no further than needed.
+
+    Only a title without any mark has its abstract quoted below it, so what stands in the title
+    is not looked for in the abstract.
+    """
 
     @cached_property
     def title(self) -> Text:
@@ -93,6 +101,15 @@ class _Read(Reading):
     def body(self) -> Text:
         """The words of the abstract, or of the summary where there is none."""
         return _folded(self.paper.abstract or self.paper.summary)
+
+    def _in_text(self, term: Term) -> Iterator[Hit]:
+        if term.field is Field.ANY:
+            in_title = tuple(super()._in_text(replace(term, field=Field.TITLE)))
+            if in_title:
+                yield from in_title
+                return
+            term = replace(term, field=Field.ABSTRACT)
+        yield from super()._in_text(term)
 
 
 def search_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from digest.papers import Paper
 
 MOST: Final = 5
-_WORDS: Final = 10
-_HAVING: Final = 400
+_WORDS: Final = 8
+_HAVING: Final = 250
 """Papers looked up for a word, the newest; of a common word they tell how common it is."""
 _READ: Final = 10
 _SHARED: Final = 0.2
