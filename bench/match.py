@@ -81,7 +81,7 @@ def measure() -> list[Figure]:
 
 
 def _worst(papers: Sequence[Paper]) -> list[Figure]:
-    """The slowest of some texts that nobody means: thousands of terms or mistakes, a megabyte."""
+    """The slowest of texts that nobody means: at the limits and beyond, mistakes, a megabyte."""
     engine = Engine(papers, now=NOW)
     asked = [
         "\n".join(f"word{number}" for number in range(10_000)),
@@ -94,6 +94,13 @@ def _worst(papers: Sequence[Paper]) -> list[Figure]:
         "foo:a\n" * 2_000,
         ("(" * 24 + "a\n") * 2_000,
         "a\x00\n" * 2_000,
+        "\n".join(f"word{number}" for number in range(1_000)),
+        "\n".join(f"word{number} -model" for number in range(500)),
+        ("(" * 400 + "a" + ")" * 380 + "\n") * 60,
+        ("a^" * 900 + "\n") * 27,
+        ("a:" * 900 + "\n") * 27,
+        ('"a b"~' * 300 + "\n") * 27,
+        ("\ufdfa" * 1_800 + "\n") * 27,
     ]
     times = [
         _taken(
@@ -102,7 +109,9 @@ def _worst(papers: Sequence[Paper]) -> list[Figure]:
         )[1]
         for text in asked
     ]
-    return [Figure("match_worst_text", max(times) * 1000, 50, "ms")]
+    slowest = max(times)
+    print(f"slowest text: {slowest * 1000:.0f} ms, {asked[times.index(slowest)][:40]!r}...")
+    return [Figure("match_worst_text", slowest * 1000, 50, "ms")]
 
 
 def stored_forms(profiles: Sequence[list[Term]]) -> list[str]:

@@ -17,15 +17,18 @@ from typing import Final
 
 from digest.errors import QueryError
 from subscribers.lexemes import MAX_LINE, MAX_WEIGHT, SEPARATORS, Lexeme, Lexer, Slip
-from subscribers.tree import And, Field, Node, Not, Or, Term
+from subscribers.tree import And, Field, Node, Not, Or, Term, leaves, words_in
 
-MAX_TEXT: Final = 100_000
-MAX_TERMS: Final = 2_000
+MAX_TEXT: Final = 50_000
+MAX_TERMS: Final = 1_000
+MAX_WORDS: Final = 2_000
 MAX_DEPTH: Final = 20
 MAX_MISTAKES: Final = 100
 """Mistakes that are told; what stands behind the next one is not read."""
 _MOST_MENDED: Final = 20
 """Mistakes of a text that are offered repairs; nobody reads more of them."""
+_MOST_REREAD: Final = 4_000
+"""Characters of a text that are read again for all of its repairs."""
 _MOST_ROUNDS: Final = 8
 """Mistakes of one piece that are mended together."""
 ROW_END: Final = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -65,23 +68,30 @@ def read(text: str) -> list[Parsed]:
         wrong = QueryError(reason, line=row, length=len(lines[row - 1]))
         return [Parsed(lines[row - 1], row, 1, mistake=wrong)]
     found: list[Parsed] = []
-    terms = mistakes = 0
+    terms = said = mistakes = 0
+    mender = _Mender()
     for row, line in enumerate(lines, start=1):
         for piece in _pieces_of(line):
             terms += piece.terms
-            if terms > MAX_TERMS:
-                reason = f"this is the term that is one too many; the most is {MAX_TERMS:,}."
-                start, end = piece.start, piece.end
-                wrong = QueryError(reason, line=row, column=start + 1, length=end - start)
-                return [*found, Parsed(line[start:end], row, start + 1, mistake=wrong)]
+            said += piece.words
             mistakes += piece.slip is not None
-            if mistakes > MAX_MISTAKES:
-                reason = f"this is one mistake too many to tell; the most is {MAX_MISTAKES}."
+            if reason := _too_much(terms, said, mistakes):
                 start, end = piece.start, piece.end
                 wrong = QueryError(reason, line=row, column=start + 1, length=end - start)
                 return [*found, Parsed(line[start:end], row, start + 1, mistake=wrong)]
-            found.append(_told(line, row, piece, is_mended=mistakes <= _MOST_MENDED))
+            found.append(_told(line, row, piece, mender if mistakes <= _MOST_MENDED else None))
     return found
+
+
+def _too_much(terms: int, said: int, mistakes: int) -> str:
+    """What there is too much of, if anything."""
+    if terms > MAX_TERMS:
+        return f"this is the term that is one too many; the most is {MAX_TERMS:,}."
+    if said > MAX_WORDS:
+        return f"these are more words than are read; the most is {MAX_WORDS:,} in all terms."
+    if mistakes > MAX_MISTAKES:
+        return f"this is one mistake too many to tell; the most is {MAX_MISTAKES}."
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +107,7 @@ class _Piece:
     end: int
     tree: Node | None = None
     terms: int = 0
+    words: int = 0
     slip: Slip | None = None
 
 
@@ -124,13 +135,13 @@ def _pieces_of(line: str) -> list[_Piece]:
     return _Reader(line).pieces()
 
 
-def _told(line: str, row: int, piece: _Piece, *, is_mended: bool) -> Parsed:
+def _told(line: str, row: int, piece: _Piece, mender: _Mender | None) -> Parsed:
     """The piece with its place; a mistake in it with the lines that would be right."""
     text = line[piece.start : piece.end]
     if piece.slip is None:
         return Parsed(text, row, piece.start + 1, tree=piece.tree)
     slip = piece.slip
-    repairs = _repairs(line, piece, slip) if is_mended else ()
+    repairs = mender.repairs(line, piece, slip) if mender else ()
     mistake = QueryError(
         slip.reason,
         line=row,
@@ -141,35 +152,46 @@ def _told(line: str, row: int, piece: _Piece, *, is_mended: bool) -> Parsed:
     return Parsed(text[:MAX_LINE], row, piece.start + 1, mistake=mistake)
 
 
-def _repairs(line: str, piece: _Piece, slip: Slip) -> tuple[str, ...]:
-    """The whole line with this piece mended, in each way there is; else without the piece."""
-    if len(line) > MAX_LINE:
-        return ()
-    found: dict[str, None] = {}
-    is_empty = not slip.edits
-    for edit in slip.edits:
-        first, last = min(piece.first, edit[0]), max(piece.last, edit[1])
-        mended = _mended(_edited(line[first:last], edit, -first))
-        is_empty |= not mended
-        if mended:
-            found[put(line, first, last, mended)] = None
-    if is_empty:
-        found[put(line, piece.first, piece.last, "")] = None
-    return tuple(found)
+class _Mender:
+    """The repairs of a text's mistakes, until it would have to read too much for them."""
 
+    def __init__(self) -> None:
+        self._left = _MOST_REREAD
 
-def _mended(text: str) -> str:
-    """A text with its mistakes mended, the first way each; nothing where nothing is left."""
-    for _ in range(_MOST_ROUNDS):
-        pieces = _pieces_of(text)
-        wrong = next((piece for piece in pieces if piece.slip is not None), None)
-        if wrong is None or wrong.slip is None:
-            return text if any(piece.tree is not None for piece in pieces) else ""
-        if wrong.slip.edits:
-            text = _edited(text, wrong.slip.edits[0])
-        else:
-            text = put(text, wrong.first, wrong.last, "")
-    return ""
+    def repairs(self, line: str, piece: _Piece, slip: Slip) -> tuple[str, ...]:
+        """The whole line with this piece mended, in each way there is; else without the piece."""
+        if len(line) > MAX_LINE:
+            return ()
+        found: dict[str, None] = {}
+        is_empty = not slip.edits
+        for edit in slip.edits:
+            first, last = min(piece.first, edit[0]), max(piece.last, edit[1])
+            mended = self._mended(_edited(line[first:last], edit, -first))
+            is_empty |= mended == ""
+            if mended:
+                found[put(line, first, last, mended)] = None
+        if is_empty:
+            found[put(line, piece.first, piece.last, "")] = None
+        return tuple(found)
+
+    def _mended(self, text: str) -> str | None:
+        """A text with its mistakes mended, the first way each; nothing where nothing is left.
+
+        None where that would be too much to read.
+        """
+        for _ in range(_MOST_ROUNDS):
+            self._left -= len(text)
+            if self._left < 0:
+                return None
+            pieces = _pieces_of(text)
+            wrong = next((piece for piece in pieces if piece.slip is not None), None)
+            if wrong is None or wrong.slip is None:
+                return text if any(piece.tree is not None for piece in pieces) else ""
+            if wrong.slip.edits:
+                text = _edited(text, wrong.slip.edits[0])
+            else:
+                text = put(text, wrong.first, wrong.last, "")
+        return ""
 
 
 def _edited(text: str, edit: tuple[int, int, str], offset: int = 0) -> str:
@@ -216,10 +238,11 @@ class _Reader(Lexer):
                     raise _stray("this parenthesis was never opened.", rest[-1])
             except Slip as found:
                 slip = found
+        read = [tree] if slip is None else [lexeme.node for lexeme in group]
+        asked = [leaf for node in read if node is not None for leaf in leaves(node)]
         if slip is not None:
-            return _Piece(first, last, start, max(end, slip.end), slip=slip)
-        terms = sum(lexeme.node is not None for lexeme in group)
-        return _Piece(first, last, start, end, tree, terms if tree is not None else 0)
+            end = max(end, slip.end)
+        return _Piece(first, last, start, end, tree, len(asked), sum(map(words_in, asked)), slip)
 
     def _either(self, rest: list[Lexeme], *, grouped: bool = False) -> Node | None:
         """Alternatives, up to the end or the closing parenthesis; `rest` is reversed."""

@@ -19,6 +19,8 @@ from subscribers.words import words
 MAX_LINE: Final = 2_000
 MAX_NEAR: Final = 50
 MAX_WEIGHT: Final = 100.0
+_MOST_SLIPS: Final = 20
+"""Mistakes of a line that are read past; what stands behind them belongs to the last."""
 SIGNALS: Final = ("upvotes", "stars", "comments")
 _SMALL: Final = "a an and at by for from in into is it its of on or the to via with without not"
 STOP_WORDS: Final = frozenset(_SMALL.split())
@@ -116,6 +118,7 @@ class Lexer:
         A mistake is a piece too, and reading goes on behind it.
         """
         found: list[Lexeme] = []
+        slips = 0
         at = len(self.line) - len(self.line.lstrip())
         if bullet := re.compile(r"(?:[-*\u2022\u2013\u2014\u00b7]|\d{1,2}[.)])[ \t]+(?=\S)").match(
             self.line, at
@@ -125,8 +128,9 @@ class Lexer:
             try:
                 lexeme, at = self._next(at)
             except Slip as slip:
-                text = self.line[at : slip.end]
-                lexeme, at = Lexeme("slip", text, at, slip.end, slip=slip), slip.end
+                slips += 1
+                end = slip.end if slips < _MOST_SLIPS else len(self.line)
+                lexeme, at = Lexeme("slip", self.line[at:end], at, end, slip=slip), end
             if lexeme is not None:
                 found.append(lexeme)
         return found
@@ -139,6 +143,8 @@ class Lexer:
         kind, start, end = match.lastgroup or "", match.start(), match.end()
         lexeme: Lexeme | None = None
         match kind:
+            case "open" | "close":
+                lexeme = Lexeme(kind, match[0], start, end)
             case "word":
                 lexeme, end = self._word(Field.ANY, start, start, match[0])
             case "quote":

@@ -42,6 +42,8 @@ __all__ = [
 ]  # fmt: skip
 _MOST_MENDED: Final = 20
 """Mistakes of a text that are mended together."""
+_MOST_REREAD: Final = 20_000
+"""Characters that are read again for it."""
 
 
 def parse(text: str) -> Query:
@@ -112,7 +114,7 @@ def _spoken(leaf: Node) -> str:
 
 def mended(text: str) -> str:
     """The text with the first repair of each mistake taken; empty where there is none for one."""
-    for _ in range(_MOST_MENDED):
+    for _ in range(min(_MOST_MENDED, 1 + _MOST_REREAD // max(len(text), 1))):
         mistakes = check(text)[1]
         if not mistakes:
             return text

@@ -163,6 +163,11 @@ def leaves(node: Node) -> Iterator[Term | Floor]:
             yield node
 
 
+def words_in(leaf: Term | Floor) -> int:
+    """How many words it is found by; what is no running text counts as one."""
+    return len(leaf.patterns) or 1 if isinstance(leaf, Term) else 1
+
+
 def wanted(node: Node) -> Iterator[Term | Floor]:
     """Every term and floor that is not excluded, in order."""
     match node:

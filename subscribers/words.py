@@ -209,6 +209,8 @@ def plain(text: str) -> str:
 
 def is_acronym(written: str) -> bool:
     """Whether a word is written in capitals that matter: RAG, LoRA, mRNA, but not PyTorch."""
+    if written.islower():
+        return False
     capitals = sum(letter.isupper() for letter in written)
     letters = sum(letter.isalpha() for letter in written)
     return capitals > 1 and capitals >= _ACRONYM_SHARE * letters

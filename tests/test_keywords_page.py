@@ -12,7 +12,7 @@ import pytest
 
 from digest.errors import QueryError
 from digest.papers import Author, Listing, Paper, PaperId, Signals
-from subscribers.grammar import MAX_DEPTH, MAX_TERMS, MAX_TEXT
+from subscribers.grammar import MAX_DEPTH, MAX_TERMS, MAX_TEXT, MAX_WORDS
 from subscribers.lexemes import MAX_LINE, MAX_WEIGHT
 from subscribers.muting import muted_by
 from subscribers.profile import Profile
@@ -100,7 +100,10 @@ def test_a_mistake_is_told_as_the_page_says(text: str, says: str, repair: str) -
 def test_the_page_names_the_limits() -> None:
     said = PAGE.replace("\n", " ")
     assert abs(len(built_in()) - 160) < 10
-    for limit in (f"{MAX_TEXT:,} characters", f"{MAX_TERMS:,} terms", f"{MAX_LINE:,} characters"):
+    for limit in (
+        f"{MAX_TEXT:,} characters", f"{MAX_TERMS:,} terms", f"{MAX_WORDS:,} words",
+        f"{MAX_LINE:,} characters",
+    ):  # fmt: skip
         assert limit in said
     assert f"at most {MAX_DEPTH} deep" in said
     assert f"(0.001 to {MAX_WEIGHT:g})" in said

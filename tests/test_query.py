@@ -318,9 +318,9 @@ def test_one_wrong_piece_spoils_no_other_of_its_line() -> None:
 
 
 def test_too_many_lines_are_refused_at_the_first_that_is_too_many() -> None:
-    text = "\n\n".join(f"w{n}" for n in range(2_001))
+    text = "\n\n".join(f"w{n}" for n in range(1_001))
     (mistake,) = check(text)[1]
-    assert (mistake.line, mistake.reason) == (4_001, "these are 2,001 lines; the most is 2,000.")
+    assert (mistake.line, mistake.reason) == (2_001, "these are 1,001 lines; the most is 1,000.")
     assert not check(text.rpartition("\n")[0])[1]
 
 
@@ -337,14 +337,16 @@ def test_good_lines_are_read_beside_bad_ones() -> None:
         "x" * 1_000_000, "(" * 1_900, "(" * 100_000, "-" * 100_000, "NOT " * 400, '"' * 99_999,
         "a OR " * 390, "foo:" * 480, "\x00" * 100_000, "^" * 1_000, "~" * 90_000, "a," * 50_000,
         "(a OR (b " * 200, "upvotes>" * 200, "author:A " * 200, "a* " * 600, "'" * 1_900,
-        "author:" + "A. " * 600, "[(" * 900, "\u202e" * 90_000,
+        "author:" + "A. " * 600, "[(" * 900, "\u202e" * 90_000, ("a^" * 900 + "\n") * 27,
+        ("a:" * 900 + "\n") * 27, ('"a b"~' * 300 + "\n") * 27, ("\ufdfa" * 1_800 + "\n") * 27,
+        ("(" * 400 + "a" + ")" * 380 + "\n") * 60, ('"a" ' * 490 + '"\n') * 25, "散" * 1_999,
     ],
     ids=lambda text: repr(text[:9]),
 )  # fmt: skip
 def test_hostile_input_is_refused_or_read_in_milliseconds(text: str) -> None:
     began = time.process_time()
     query, mistakes = check(text)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 1
     if not mistakes:
         explain(query)
         parse(format_query(query))
@@ -357,7 +359,7 @@ def test_a_limit_is_stated(text: str) -> None:
 
 
 def test_no_more_than_a_hundred_mistakes_are_told() -> None:
-    query, mistakes = check("model\n" + '"a\n' * 1_000 + "routing")
+    query, mistakes = check("model\n" + '"a\n' * 900 + "routing")
     assert [line.text for line in query.lines] == ["model"]
     assert len(mistakes) == 101
     assert "the most is 100" in str(mistakes[-1])

@@ -27,7 +27,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from digest.match.score import coefficients
-from subscribers.grammar import MAX_TERMS
+from subscribers.grammar import MAX_TERMS, MAX_TEXT, MAX_WORDS
 from subscribers.profile import Order
 from subscribers.query import check
 from subscribers.tree import (
@@ -43,6 +43,7 @@ from subscribers.tree import (
     Query,
     Term,
     leaves,
+    words_in,
 )
 
 if TYPE_CHECKING:
@@ -104,15 +105,16 @@ def distinct(query: Query) -> Query:
 def _read_by_row(text: str) -> list[tuple[Line, str]] | None:
     """What check() reads, with stored forms; None where the text must be read as a whole."""
     rows = text.split("\n")
-    if len(rows) > MAX_TERMS or rows != text.splitlines():
+    if len(text) > MAX_TEXT or len(rows) > MAX_TERMS or rows != text.splitlines():
         return None
     lines: list[tuple[Line, str]] = []
-    terms = 0
+    terms = said = 0
     for at, row in enumerate(rows, start=1):
         known = _row(row)
         if known is None:
             return None
         terms += known.terms
+        said += known.words
         for line, stored in known.lines:
             moved = Line(
                 len(lines) + 1,
@@ -124,12 +126,13 @@ def _read_by_row(text: str) -> list[tuple[Line, str]] | None:
                 excludes=line.excludes,
             )
             lines.append((moved, stored))
-    return lines if terms <= MAX_TERMS else None
+    return lines if terms <= MAX_TERMS and said <= MAX_WORDS else None
 
 
 class _Row(NamedTuple):
     lines: tuple[tuple[Line, str], ...]
     terms: int
+    words: int
 
 
 @lru_cache(maxsize=1 << 15)
@@ -138,7 +141,8 @@ def _row(text: str) -> _Row | None:
     if mistakes:
         return None
     lines = tuple((line, program(line)) for line in query.lines)
-    return _Row(lines, sum(1 for line in query.lines for _ in leaves(line.tree)))
+    asked = [leaf for line in query.lines for leaf in leaves(line.tree)]
+    return _Row(lines, len(asked), sum(map(words_in, asked)))
 
 
 def program(line: Line) -> str:
