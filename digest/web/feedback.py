@@ -36,10 +36,11 @@ SHORTEST: Final = 4
 MOST_WORDS: Final = 6
 MOST_AUTHORS: Final = 4
 _SAYS_NOTHING: Final = (
-    "about across against among approach based before behind better between beyond can choose "
-    "does during from have into know like made make making method more most much need over "
-    "rethinking should some study than that their them then these they this those through "
-    "toward towards under using very what when where which while will with within without your"
+    "about across against all also among any approach based before behind better between beyond "
+    "can choose does during from have into itself know like made make making many method methods "
+    "more most much need new over rethinking should some study than that their them then these "
+    "they this those through toward towards under using very via what when where which while will "
+    "with within without your"
 )
 COMMON: Final = STOP_WORDS | frozenset(_SAYS_NOTHING.split())
 """Words of a title that say nothing of its subject."""
@@ -142,23 +143,21 @@ def asked_for(app: App, request: Request, token: str) -> Asked:
 
 
 def mutable_words(asked: Asked) -> tuple[str, ...]:
-    """Words of the title that could be muted: not the reader's own, not too common, no number."""
+    """Words of the title that could be muted: not the reader's own, not too common, no TeX."""
     title = asked.paper.title
-    own = [
-        (hit.start, hit.end)
-        for reason in asked.pick.reasons
-        for hit in reason.hits
-        if hit.field == "title"
-    ]
+    hits = [hit for reason in asked.pick.reasons for hit in reason.hits]
+    own = {token.word for hit in hits for token in fold(hit.term)}
+    marked = [(hit.start, hit.end) for hit in hits if hit.field == "title"]
     found = (
         title[token.start : token.end].lower()
         for token in fold(title)
-        if not any(start < token.end and token.start < end for start, end in own)
+        if token.word not in own
+        and not any(start < token.end and token.start < end for start, end in marked)
     )
     kept = (
         word
         for word in found
-        if len(word) >= SHORTEST and word not in COMMON and not word[0].isdigit()
+        if len(word) >= SHORTEST and word not in COMMON and word[0].isalpha()
     )
     return tuple(dict.fromkeys(kept))[:MOST_WORDS]
 

@@ -119,7 +119,9 @@ def front_routes(front: Front) -> APIRouter:
         text = _typed(request, "q")
         number = _typed(request, "field")
         if number.isdecimal() and int(number) < preferences.MAX_PROFILES:
-            return front.interest(request, Profile(text), int(number))
+            plain = Profile(text)
+            limit = preferences.limit_of(_typed(request, "limit"), plain.limit)
+            return front.interest(request, replace(plain, limit=limit), int(number))
         return front.pages.page("answering.html", **front.answered(text), field=0)
 
     @routes.post("/")

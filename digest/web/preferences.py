@@ -175,7 +175,7 @@ def _profiles(
             before,
             text=text if text.strip() else "",
             name=tidy_text(form[f"name-{number}"], 80),
-            limit=_limit(form[f"limit-{number}"], before.limit),
+            limit=limit_of(form[f"limit-{number}"], before.limit),
             layout=_choice(Layout, form[f"layout-{number}"], None),
             order=_choice(Order, form[f"order-{number}"], before.order),
             lowest_score=_floor(form[f"floor-{number}"], before.lowest_score),
@@ -224,7 +224,8 @@ def _choice(kind: Callable[[str], Chosen], value: str, otherwise: Default) -> Ch
         return otherwise
 
 
-def _limit(value: str, before: int) -> int:
+def limit_of(value: str, before: int) -> int:
+    """How many papers of an interest a mail holds at most, as a form says it."""
     return int(value) if value.isdecimal() and int(value) <= 500 else before  # noqa: PLR2004
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from digest.cite import bibtex, ris
 from digest.selection import Selection
+from digest.tex import typeset
 from digest.volume import day_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def as_markdown(saved: Sequence[Saved]) -> str:
     """A list with links (CommonMark)."""
     lines = []
     for one in saved:
-        title = _MARKDOWN.sub(r"\\\1", one.paper.title)
+        title = _MARKDOWN.sub(r"\\\1", typeset(one.paper.title).text)
         who = _MARKDOWN.sub(r"\\\1", ", ".join(author.name for author in one.paper.authors))
         link = f"[{title}](<{one.paper.url}>)" if one.paper.url else title
         lines.append(f"- {link}{'. ' if who else ''}{who}")

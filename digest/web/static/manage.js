@@ -13,6 +13,7 @@
     const address = new URL(form.dataset.answer, location.href);
     address.searchParams.set("q", field.value);
     address.searchParams.set("field", number);
+    address.searchParams.set("limit", form.elements[`limit-${number}`].value);
     for (const name of ["synonyms", "muted_words", "muted_authors"]) {
       const typed = document.getElementById(name).value;
       if (typed) address.searchParams.set(name, typed);
@@ -46,6 +47,7 @@
   form.addEventListener("input", (event) => {
     const fields = [...form.querySelectorAll("textarea[data-field]")];
     if (fields.includes(event.target)) soon(event.target);
+    else if (event.target.name?.startsWith("limit-")) fields.filter((field) => `limit-${field.dataset.field}` === event.target.name && newest.has(field.dataset.field)).forEach(soon);
     // What is muted, and other names, change every answer that is there.
     else if (event.target.localName === "textarea") fields.filter((field) => newest.has(field.dataset.field)).forEach(soon);
   });
