@@ -230,18 +230,17 @@ def tidy(paper: Paper) -> Paper:
     Raises MalformedPaper when no id or title is left.
     """
     title = tidy_text(paper.title, MAX_TITLE)
-    value = paper.id.value
     if not title:
         reason = "it has no title"
         raise MalformedPaper(reason)
-    if not value or len(value) > MAX_URL or not value.isprintable() or " " in value:
-        reason = f"its id {value[:60]!r} is none"
+    if not _is_name(paper.id):
+        reason = f"its id {paper.id.value[:60]!r} is none"
         raise MalformedPaper(reason)
     authors = (
         Author(
             tidy_text(author.name, MAX_NAME),
             tidy_text(author.orcid, 40),
-            author.semantic_scholar[:40],
+            tidy_text(author.semantic_scholar, 40),
         )
         for author in paper.authors[:MAX_AUTHORS]
     )
@@ -261,7 +260,22 @@ def tidy(paper: Paper) -> Paper:
         project_url=tidy_url(paper.project_url),
         discussion_url=tidy_url(paper.discussion_url),
         image_url=tidy_url(paper.image_url),
+        aliases=tuple(filter(_is_name, paper.aliases)),
+        listings=tuple(
+            replace(
+                one,
+                label=tidy_text(one.label, MAX_NAME),
+                category=tidy_text(one.category, MAX_NAME),
+            )
+            for one in paper.listings
+        ),
     )
+
+
+def _is_name(name: PaperId) -> bool:
+    """Whether a source's name for a paper may stand in a row and on a page."""
+    value = name.value
+    return 0 < len(value) <= MAX_URL and value.isprintable() and " " not in value
 
 
 def _tidy_names(names: tuple[str, ...]) -> tuple[str, ...]:

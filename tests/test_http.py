@@ -384,3 +384,25 @@ def test_no_host_a_person_can_write_crashes_the_guard(host: str) -> None:
     except Forbidden:
         return
     assert is_public(found)
+
+
+@pytest.mark.parametrize(
+    ("reply", "state"),
+    [
+        (Reply(status=302, headers={"Location": "http://[x"}), AnswerState.REFUSED),
+        (Reply(status=302, headers={"Location": "http://a:99999999/"}), AnswerState.FAILED),
+        (
+            Reply(status=429, headers={"Retry-After": "Fri, 31 Dec 9999 23:59:59 -1200"}),
+            AnswerState.THROTTLED,
+        ),
+        (
+            Reply(status=429, headers={"Retry-After": "Mon, 01 Jan 0001 00:00:00 +1200"}),
+            AnswerState.THROTTLED,
+        ),
+    ],
+)
+def test_headers_that_nothing_can_be_made_of_are_an_answer_too(
+    server: FixtureServer, client: Polite, reply: Reply, state: AnswerState
+) -> None:
+    server.on("/", reply)
+    assert client.get(f"{server.url}/", pace=PACE).state is state

@@ -200,7 +200,7 @@ class TestNotTwice:
 
     def test_what_is_kept_is_bounded_and_forgotten_with_its_revision(self) -> None:
         revision, made = ["1"], list[str]()
-        kept = Kept(lambda: revision[0], budget=250)
+        kept = Kept(lambda: revision[0], budget=2_500)
 
         def ask(path: str) -> None:
             scope = {"type": "http", "path": path, "query_string": b"", "headers": [],

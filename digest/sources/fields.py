@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-MAX_COUNT: Final = 2**53
+MAX_COUNT: Final = 2**31
+"""What PostgreSQL keeps of a count; nobody counts so far."""
 _NOTHING: Final[dict[str, object]] = {}
 _YEARS: Final = range(1700, 2200)  # journals are older than computers; year 1 is a mistake
 _DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)

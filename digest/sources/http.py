@@ -273,7 +273,10 @@ class Polite:
                 return Answer(AnswerState.FAILED, url, reason=_failure(error))
             if location is None:
                 return request.settle(replace(answer, moved_to=moved_to))
-            onward = urljoin(url, location)
+            try:
+                onward = urljoin(url, location)
+            except ValueError:
+                return Answer(AnswerState.REFUSED, url, reason="has an address that is none")
             permanent = permanent and answer.status in _PERMANENT
             moved_to = onward if permanent else moved_to
             if _origin(onward) != _origin(url):
@@ -457,7 +460,7 @@ def _retry_at(headers: Mapping[str, str], now: datetime) -> datetime | None:
             instant = None
         if instant is not None:
             aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-            return min(max(aware.astimezone(UTC), now), now + MAX_WAIT)
+            return min(max(aware, now), now + MAX_WAIT).astimezone(UTC)
     seconds = [reset for _, reset in _rate_limits(headers)]
     # Some servers put a Unix time there; only a count of seconds can be this short.
     resets = (headers.get(name, "") for name in ("ratelimit-reset", "x-ratelimit-reset"))

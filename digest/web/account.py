@@ -20,6 +20,7 @@ from digest.notices import new_address
 from digest.selection import nothing_at
 from digest.web.front import client_of
 from digest.web.pages import PRIVATE, Form, Pages, form
+from digest.web.preferences import whole
 from digest.web.takeout import EXPORTS, WITH_PAPERS, Saved, everything, picks_of
 from digest.web.tokens import reader_of
 from subscribers.feedback import Feedback, Verdict
@@ -202,7 +203,7 @@ def saved_papers(app: App, reader: Subscriber) -> list[Saved]:
 
 def _saved_or_not(app: App, reader: Subscriber, posted: Form) -> int:
     """The number of the paper that was taken back, to offer it again; 0 when one was saved."""
-    number = int(posted["paper"]) if posted["paper"].isdecimal() else 0
+    number = max(0, whole(posted["paper"]))
     if number not in app.store.papers.by_numbers([number]):
         return 0
     if posted["do"] == "save":

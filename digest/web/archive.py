@@ -19,6 +19,7 @@ from digest.store.archive import FACETS, around
 from digest.store.shelves import names, put_together
 from digest.web.cards import entry
 from digest.web.kept import Made
+from digest.web.pages import typed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -259,7 +260,7 @@ class Lists:
 def _chosen(request: Request) -> dict[str, str]:
     """The facets an address asks for."""
     asked = request.query_params
-    return {kind: asked.get(kind, "")[:_LONGEST_NAME] for kind in FACETS}
+    return {kind: typed(asked.get(kind, ""))[:_LONGEST_NAME] for kind in FACETS}
 
 
 def _page(request: Request) -> int:

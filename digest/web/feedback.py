@@ -17,6 +17,7 @@ from digest.errors import LinkError, NotFound
 from digest.phrases import authors_line
 from digest.selection import Pick, Selection, interest
 from digest.web.pages import Form, Pages, form
+from digest.web.preferences import whole
 from subscribers.feedback import Feedback, Verdict
 from subscribers.lexemes import STOP_WORDS
 from subscribers.links import Purpose
@@ -199,9 +200,9 @@ def changed(asked: Asked, posted: Form) -> Subscriber:
             offered = fewer(asked)
             return _limited(asked, offered.lower) if offered else reader
         case "as-before":
-            was = posted["was"]
-            is_number = was.isdecimal() and int(was) <= 500  # noqa: PLR2004 -- as in the settings
-            return _limited(asked, int(was)) if is_number else reader
+            was = whole(posted["was"])
+            is_limit = 0 <= was <= 500  # noqa: PLR2004 -- as in the settings
+            return _limited(asked, was) if is_limit else reader
     return reader
 
 
@@ -213,8 +214,8 @@ def _limited(asked: Asked, limit: int) -> Subscriber:
 
 
 def _chosen(offered: Sequence[str], which: str) -> str:
-    is_place = which.isdecimal() and int(which) < len(offered)
-    return offered[int(which)] if is_place else ""
+    place = whole(which)
+    return offered[place] if 0 <= place < len(offered) else ""
 
 
 def _toggled(before: tuple[str, ...], chosen: str, *, is_on: bool) -> tuple[str, ...]:

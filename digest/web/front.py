@@ -117,11 +117,11 @@ def front_routes(front: Front) -> APIRouter:
         if refused := front.busy(request):
             return refused
         text = _typed(request, "q")
-        number = _typed(request, "field")
-        if number.isdecimal() and int(number) < preferences.MAX_PROFILES:
+        number = preferences.whole(_typed(request, "field"))
+        if 0 <= number < preferences.MAX_PROFILES:
             plain = Profile(text)
             limit = preferences.limit_of(_typed(request, "limit"), plain.limit)
-            return front.interest(request, replace(plain, limit=limit), int(number))
+            return front.interest(request, replace(plain, limit=limit), number)
         return front.pages.page("answering.html", **front.answered(text), field=0)
 
     @routes.post("/")

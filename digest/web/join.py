@@ -78,7 +78,7 @@ async def _json(request: Request) -> Form:
     """The text fields of a JSON object; empty for anything else."""
     try:
         body = await request.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return Form({})
     if not isinstance(body, dict):
         return Form({})

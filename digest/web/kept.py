@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BUDGET: Final = 48 * 1024 * 1024
 """Bytes of answers that are kept; those asked for longest ago go first."""
+_BESIDE: Final = 1024
 MOST_VALUES: Final = 128
 HTML: Final = "text/html; charset=utf-8"
 
@@ -116,10 +117,15 @@ class Kept:
             if revision != self._of or key in self._answers:
                 return
             self._answers[key] = held
-            self._size += len(held[0].body)
+            self._size += _size(key, held[0])
             while self._size > self._budget:
-                _, (oldest, _) = self._answers.popitem(last=False)
-                self._size -= len(oldest.body)
+                other, (oldest, _) = self._answers.popitem(last=False)
+                self._size -= _size(other, oldest)
+
+
+def _size(key: str, made: Made) -> int:
+    """What an answer takes: an address anybody can make longer, and what Python needs for two."""
+    return len(key) + len(made.body) + _BESIDE
 
 
 def etag(body: bytes) -> str:

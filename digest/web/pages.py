@@ -131,6 +131,8 @@ async def form(request: Request) -> Form:
 def typed(text: str) -> str:
     """What was typed into a field: lines end in LF, whatever the browser sent; no NUL.
 
-    Browsers send CR LF (URL standard, form submission).
+    Browsers send CR LF (URL standard, form submission). Half of a surrogate pair, which JSON can
+    hold and UTF-8 cannot, is a question mark.
     """
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

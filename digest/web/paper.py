@@ -17,6 +17,7 @@ from digest.phrases import clip, compact_count, counted
 from digest.tex import typeset
 from digest.web.cards import entry, facts, path_of
 from digest.web.kept import Made
+from digest.web.pages import typed
 from digest.web.plot import HEIGHT, WIDTH, plots
 from digest.web.similar import similar
 
@@ -54,7 +55,7 @@ def paper_routes(app: App, pages: Pages, kept: Kept) -> APIRouter:
         """The paper of a number or of any of its names."""
         number = int(name) if name.isascii() and name.isdecimal() and len(name) < 19 else None  # noqa: PLR2004 -- digits of 64 bits
         if number is None:
-            number = app.store.archive.number_of(name)
+            number = app.store.archive.number_of(typed(name))
         paper = app.store.papers.by_numbers([number]).get(number) if number else None
         if paper is None:
             raise NotFound("No paper of that name has been listed here.")

@@ -112,12 +112,17 @@ def _mistake(error: QueryError, lines: list[str]) -> Mistake:
     )
 
 
+def whole(text: str) -> int:
+    """The number that was sent, which has at most 18 digits; -1 for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 19 else -1  # noqa: PLR2004 -- 64 bits
+
+
 def repaired(text: str, order: str) -> str:
     """The text with one line replaced, as a repair button asks ("2:machine unlearning")."""
     number, _, line = order.partition(":")
     lines = text.split("\n")
-    if number.isdecimal() and 1 <= int(number) <= len(lines):
-        lines[int(number) - 1] = line.replace("\n", " ")
+    if 1 <= (row := whole(number)) <= len(lines):
+        lines[row - 1] = line.replace("\n", " ")
     return "\n".join(lines)
 
 
@@ -198,13 +203,12 @@ def _schedule(form: Form, before: Schedule, problems: list[str]) -> Schedule:
             f"“{tidy_text(zone, 60)}” is no time zone we know. Write it as in Europe/Paris."
         )
         zone = before.zone
-    weekday = form["weekday"]
-    is_day = weekday.isdecimal() and int(weekday) < len(WEEKDAYS)
+    weekday = whole(form["weekday"])
     return Schedule(
         cadence=_choice(Cadence, form["cadence"], before.cadence),
         at=_hour(form["hour"], before.at),
         zone=zone,
-        weekday=int(weekday) if is_day else before.weekday,
+        weekday=weekday if 0 <= weekday < len(WEEKDAYS) else before.weekday,
     )
 
 
@@ -212,7 +216,7 @@ def _hour(value: str, before: time) -> time:
     """An hour, "7", or to the minute, "07:30"; the hour it was keeps its minutes."""
     try:
         at = time.fromisoformat(value) if ":" in value else time(int(value))
-    except ValueError:
+    except (ValueError, OverflowError):
         return before
     return before if ":" not in value and at.hour == before.hour else at.replace(tzinfo=None)
 
@@ -226,7 +230,7 @@ def _choice(kind: Callable[[str], Chosen], value: str, otherwise: Default) -> Ch
 
 def limit_of(value: str, before: int) -> int:
     """How many papers of an interest a mail holds at most, as a form says it."""
-    return int(value) if value.isdecimal() and int(value) <= 500 else before  # noqa: PLR2004
+    return limit if 0 <= (limit := whole(value)) <= 500 else before  # noqa: PLR2004 -- enough
 
 
 def _floor(value: str, before: float) -> float:
@@ -323,7 +327,10 @@ def pause_until(form: Form, reader: Subscriber, now: datetime) -> datetime | str
     except ValueError:
         return "Please write the day as 2026-12-31."
     zone = ZoneInfo(reader.schedule.zone)
-    until = datetime.combine(day, time(0), zone).astimezone(now.tzinfo)
+    try:
+        until = datetime.combine(day, time(0), zone).astimezone(now.tzinfo)
+    except OverflowError:  # the first day there is, or the last, elsewhere
+        return "Please write the day as 2026-12-31."
     if until <= now:
         return "That day is not in the future."
     if until > now + LONGEST_PAUSE:

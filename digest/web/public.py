@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
@@ -16,15 +17,21 @@ from digest.web.pages import typed
 
 if TYPE_CHECKING:
     from digest.app import App
+    from digest.web.front import Front
 
 
-def public_routes(app: App) -> APIRouter:
+_log = logging.getLogger(__name__)
+
+
+def public_routes(app: App, front: Front) -> APIRouter:
     """The routes /mail and /health."""
     routes = APIRouter()
 
     @routes.api_route("/mail", methods=["GET", "HEAD"])
     def mail(request: Request) -> HTMLResponse:
-        """The mail a text would bring somebody new."""
+        """The mail a text would bring somebody new; it is made anew for everybody who asks."""
+        if refused := front.busy(request):
+            return refused
         html = mail_of(app, typed(request.query_params.get("q", "")[: preferences.MAX_QUERY]))
         return HTMLResponse(
             html, headers={"cache-control": "no-cache", "content-security-policy": MAIL_POLICY}
@@ -36,7 +43,10 @@ def public_routes(app: App) -> APIRouter:
         try:
             papers = app.store.papers.count()
         except StoreError as error:
-            return JSONResponse({"status": "failing", "reason": str(error)}, status_code=503)
+            # What it says names a server and who logs in there: for the log, not for anybody.
+            _log.error("web store unavailable: %s", error)
+            failing = {"status": "failing", "reason": "the database does not answer"}
+            return JSONResponse(failing, status_code=503)
         return JSONResponse({"status": "ok", "papers": papers})
 
     return routes

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from digest.errors import AddressError, Conflict, NotFound, PaperDigestError
 from digest.notices import Notice, post
 from digest.web.limits import SIGN_UP, Limits, sign_up_keys
-from digest.web.preferences import MAX_QUERY, Mistake, mistakes, zones
+from digest.web.preferences import MAX_QUERY, Mistake, mistakes, whole, zones
 from digest.web.stamps import Stamps
 from subscribers.profile import Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber, normalize_address
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from digest.web.pages import Form
 
 _log = logging.getLogger(__name__)
+HOURS: Final = 24
 PENDING_KEPT: Final = timedelta(days=30)
 """An address that never confirmed is forgotten after that."""
 
@@ -62,12 +63,12 @@ class Asked:
 def read(form: Form, *, zone: str) -> Asked:
     """Read a sign-up; `zone` is the installation's, for a form that names none we know."""
     text = form["q"][:MAX_QUERY].strip()
-    hour = form["hour"]
+    hour = whole(form["hour"])
     asked = Asked(
         text=text,
         address=form["email"].strip()[:320],
         cadence=_cadence(form["cadence"]),
-        hour=int(hour) if hour.isdecimal() and int(hour) < 24 else 7,  # noqa: PLR2004 -- hours
+        hour=hour if 0 <= hour < HOURS else 7,
         zone=form["zone"] if form["zone"] in zones() else zone,
         mistakes=mistakes(text),
     )
@@ -81,7 +82,7 @@ def unread(form: Form) -> Refusal | None:
     """What of a program's sign-up is not to be read; a page offers nothing else than we know."""
     if form["cadence"] and form["cadence"] not in set(Cadence):
         return Refusal(f"cadence is one of {', '.join(Cadence)}.")
-    if form["hour"] and not (form["hour"].isdecimal() and int(form["hour"]) < 24):  # noqa: PLR2004
+    if form["hour"] and not 0 <= whole(form["hour"]) < HOURS:
         return Refusal("hour is a number from 0 to 23.")
     if form["zone"] and form["zone"] not in zones():
         return Refusal("zone is a name of the IANA database, as in Europe/Paris.")
