@@ -18,6 +18,15 @@ class _Rule(NamedTuple):
 # The first that fits is said, so what is special stands before what is general.
 _ADVICE: Final = (
     _Rule(
+        r"answers nothing to whole messages",
+        "Its log, or whoever runs it, knows what became of them.",
+    ),
+    _Rule(
+        r"lets us in and takes no message",
+        "The relay, or what stands before it (a firewall, a virus scanner), breaks off: see its "
+        "log, or use another port or relay.",
+    ),
+    _Rule(
         r"TOKEN_COMMAND (?:gives no token|cannot be run)",
         "Run that command by hand as the user that runs Paper Digest: it has to end well and print "
         "one line, a token.",
@@ -85,7 +94,7 @@ _ADVICE: Final = (
         "No host has that name, or this machine has no network: check the host in DIGEST_SMTP_URL.",
     ),
     _Rule(
-        r"connection refused|errno 111",
+        r"connection refused",
         "Nothing listens there: check host and port in DIGEST_SMTP_URL (usual ports: 587 for "
         "smtp+starttls://, 465 for smtps://, 25 for smtp://).",
     ),

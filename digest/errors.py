@@ -176,7 +176,7 @@ class TemplateError(PaperDigestError):
     """A template that does not compile or render; the message names file and line."""
 
 
-def why(error: OSError) -> str:
+def why(error: Exception) -> str:
     """What the system says of an error, in its words alone: "Connection refused"."""
-    said = getattr(error, "verify_message", "") or error.strerror or str(error)
+    said = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or str(error)
     return re.sub(r"^\[[^\]]*\]\s*| \(_ssl\.c:\d+\)$", "", said) or type(error).__name__

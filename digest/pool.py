@@ -318,7 +318,8 @@ class Pool:
         self._resting_until = time.monotonic() + wait
         if self._sent_away >= PATIENCE:
             said = " ".join(filter(None, (str(reply.code or ""), reply.enhanced, reply.text)))
-            self.end(RelayUnreachable(f"{reply.relay} sends us away again and again: {said}"))
+            does = "sends us away" if reply.code else "lets us in and takes no message"
+            self.end(RelayUnreachable(f"{reply.relay} {does} again and again: {said}"))
 
     def _halve(self, reply: Reply) -> None:
         """Half as many connections; once for all that were open together."""

@@ -173,6 +173,54 @@ def test_an_issue_that_pauses_by_itself_is_told_with_both_ways_to_go_on(
 
 
 @pytest.mark.usefixtures("readers")
+def test_an_issue_of_which_nothing_is_left_to_pause_is_told_with_what_went_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DIGEST_SMTP_CONNECTIONS", "1")
+    stops = Recorder(
+        answer=lambda verb, _: HANG_UP if verb == "." and len(relay.replied) == 15 else None
+    )
+    with stops as relay:
+        monkeypatch.setenv("DIGEST_SMTP_URL", relay.url)
+        done = call("run", "--now", "--quiet")
+    assert (done.exit_code, len(relay.dots)) == (1, 20)
+    said = "no answer to the final dot: the relay closed the connection"
+    assert done.stderr.splitlines()[-2:] == [
+        f"Issue 1 went wrong: 127.0.0.1:{relay.port} answers nothing to whole messages: {said}",
+        "Its log, or whoever runs it, knows what became of them.",
+    ]
+
+
+@pytest.mark.usefixtures("readers")
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (HANG_UP, "the connection was lost: the relay closed the connection"),
+        (b"hello\r\n", "the connection was lost: the relay said 'hello'"),
+    ],
+)
+def test_a_relay_that_lets_in_and_takes_nothing_is_told_as_that(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, told: str
+) -> None:
+    with Recorder(answer=lambda verb, _: answer if verb == "MAIL" else None) as relay:
+        monkeypatch.setenv("DIGEST_SMTP_URL", relay.url)
+        done = call("run", "--now", "--quiet")
+    assert done.exit_code == 1
+    first, second = done.stderr.splitlines()
+    where = f"127.0.0.1:{relay.port}"
+    assert first == f"{where} lets us in and takes no message again and again: {told}"
+    assert "firewall" in second
+
+
+@pytest.mark.usefixtures("readers")
+def test_where_nothing_listens_it_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGEST_SMTP_URL", "smtp://127.0.0.1:1")
+    first, second = call("run", "--now", "--quiet").stderr.splitlines()
+    assert first == "127.0.0.1:1 cannot be reached: Connection refused"
+    assert second.startswith("Nothing listens there")
+
+
+@pytest.mark.usefixtures("readers")
 def test_of_several_relays_the_one_that_took_the_mails_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -86,16 +86,17 @@ def _where(house: App, relays: Iterable[str]) -> str:
 
 
 def _paused(issue: Issue) -> Trouble:
-    """An issue that was paused because nothing of it was taken."""
-    sends = f"`paper-digest issues resume {issue.number}` sends the rest of it"
-    refused = issue.states.get("rejected", 0)
-    if refused:
-        sends += (
-            f", `paper-digest deliveries retry --issue {issue.number} --state rejected` the "
-            f"{count(refused, 'mail')} that it refused"
-        )
-    why = issue.reason
-    return Trouble(f"Issue {issue.number} is paused: {why}\n{advise(why)}\n{sends}.")
+    """An issue that was paused because nothing of it was taken; nothing of it may be left."""
+    number, why, ways = issue.number, issue.reason, []
+    if issue.waiting:
+        ways.append(f"`paper-digest issues resume {number}` sends the rest of it")
+    if refused := issue.states.get("rejected", 0):
+        again = f"`paper-digest deliveries retry --issue {number} --state rejected`"
+        sends = "" if ways else " sends"
+        ways.append(f"{again}{sends} the {count(refused, 'mail')} that it refused")
+    what = f"Issue {number} is paused" if issue.waiting else f"Issue {number} went wrong"
+    said = [f"{what}: {why}", advise(why), f"{', '.join(ways)}." if ways else ""]
+    return Trouble("\n".join(filter(None, said)))
 
 
 def _stopped(issues: Iterable[Issue]) -> dict[int, Trouble]:

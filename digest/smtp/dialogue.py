@@ -16,6 +16,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from digest.channels import Outcome, Outgoing, Pause, Progress, Reply, Stage
+from digest.errors import why
 from digest.smtp.replies import Replies, tidy
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ class Dialogue:
             code, text = yield self._timing.dot
         except (OSError, ValueError) as error:
             self.is_over = True
-            said = f"no answer to the final dot: {tidy(str(error))}"
+            said = f"no answer to the final dot: {tidy(why(error))}"
             return self._reply(Outcome.UNKNOWN, None, said, Stage.DOT)
         self.taken += 1
         return self._answered(code, text, Stage.DOT)
@@ -339,7 +340,8 @@ class Dialogue:
         if outcome is None or (outcome is Outcome.ACCEPTED and stage is not Stage.DOT):
             # It has lost count of its answers. What it took can be doubted only after the dot.
             outcome = Outcome.UNKNOWN if stage is Stage.DOT else Outcome.DEFERRED
-            close = True
+            self.is_over = True
+            return self._reply(outcome, None, f"an answer out of turn: {code} {text}", stage)
         reply = self._reply(outcome, code, text, stage)
         leaving = code == CLOSING or (stage is not Stage.DOT and reply.enhanced == _TOO_MANY)
         if leaving and self.taken:
@@ -348,7 +350,7 @@ class Dialogue:
         return reply
 
     def _deferred(self, error: Exception, stage: Stage) -> Reply:
-        said = f"the connection was lost: {tidy(str(error))}"
+        said = f"the connection was lost: {tidy(why(error))}"
         return self._reply(Outcome.DEFERRED, None, said, stage)
 
     def _reply(self, outcome: Outcome, code: int | None, text: str, stage: Stage) -> Reply:

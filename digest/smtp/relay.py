@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from digest.errors import RelayError, RelayRefused, RelayUnreachable
+from digest.errors import RelayError, RelayRefused, RelayUnreachable, why
 from digest.smtp.connection import SmtpConnection
 from digest.smtp.dialogue import Dialogue, Extensions, Timing
 from digest.smtp.replies import Replies, tidy
@@ -67,7 +67,7 @@ class _Bounded(smtplib.SMTP):
             code, lines = self._read(self.sock)
         except (OSError, ValueError) as error:
             self.close()
-            raise smtplib.SMTPServerDisconnected(str(error)) from error
+            raise smtplib.SMTPServerDisconnected(why(error)) from error
         return code, "\n".join(lines).encode()
 
     def _read(self, connected: socket.socket) -> tuple[int, list[str]]:
@@ -153,9 +153,7 @@ class Relay:
                 f"{self.name} showed a certificate that cannot be verified ({error.verify_message})"
             ) from error
         except (OSError, smtplib.SMTPException, ValueError) as error:
-            raise RelayUnreachable(
-                f"{self.name} cannot be reached: {tidy(str(error)) or type(error).__name__}"
-            ) from error
+            raise RelayUnreachable(f"{self.name} cannot be reached: {tidy(why(error))}") from error
 
     def learn(self, taken: int) -> None:
         """Remember that a connection was ended after so many messages."""
@@ -314,12 +312,15 @@ def token(command: str, setting: str = "DIGEST_SMTP_TOKEN_COMMAND") -> str:
             check=False,
             stdin=subprocess.DEVNULL,
         )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise RelayRefused(f"{setting} cannot be run: {error}") from error
+    except subprocess.TimeoutExpired as error:
+        said = f"it has not ended after {TOKEN_SECONDS:.0f} seconds"
+        raise RelayRefused(f"{setting} gives no token: {said}") from error
+    except (OSError, ValueError) as error:
+        raise RelayRefused(f"{setting} cannot be run: {why(error)}") from error
     said = done.stdout.strip()
     if done.returncode or not said or not said.isascii() or not said.isprintable():
-        why = tidy(done.stderr) or f"it ended with {done.returncode} and printed no token"
-        raise RelayRefused(f"{setting} gives no token: {why}")
+        told = tidy(done.stderr) or f"it ended with {done.returncode} and printed no token"
+        raise RelayRefused(f"{setting} gives no token: {told}")
     return said
 
 

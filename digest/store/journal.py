@@ -191,7 +191,8 @@ class Journal:
     ) -> list[bool]:
         if self._file != _identity(self._path):
             raise StoreUnavailable(
-                f"the database {self._path} is gone or was replaced while mails were sent"
+                f"the database {self._path} is gone or was replaced while mails were sent: put it "
+                "back and run it again; what it cannot know is shown as unknown then"
             )
         try:
             with self._database.writing if self._database.is_sqlite else nullcontext():

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Index,
     Row,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -292,8 +293,11 @@ class Outbox:
             connection.execute(update(ISSUE).where(running).values(reason=reason))
 
     def close_issues(self) -> None:
-        """Call every issue done of which nothing is to be sent any more."""
-        open_states = (*TO_SEND, *UNDER_WAY)
+        """Call every issue done of which nothing is to be sent any more.
+
+        What one was paused for stays said: it is why mails of it were refused or are unknown.
+        """
+        open_states, was_paused = (*TO_SEND, *UNDER_WAY), ISSUE.c.state == "paused"
         unfinished = select(DELIVERY.c.issue).where(
             DELIVERY.c.state.in_(open_states), DELIVERY.c.issue.is_not(None)
         )
@@ -301,7 +305,7 @@ class Outbox:
             connection.execute(
                 update(ISSUE)
                 .where(ISSUE.c.state.in_(("sending", "paused")), ISSUE.c.id.not_in(unfinished))
-                .values(state="done", reason="")
+                .values(state="done", reason=case((was_paused, ISSUE.c.reason), else_=""))
             )
 
     def _turn(self, number: int, state: str, reason: str, froms: Sequence[str]) -> None:
