@@ -21,7 +21,7 @@ from digest.render import BUDGET
 from digest.run import issue
 from digest.store import open_store
 from digest.web.guard import MAIL_POLICY
-from digest.web.preview import create_preview_app
+from digest.web.preview import LISTED, create_preview_app
 from subscribers.profile import Layout, Profile
 from subscribers.query import parse
 from subscribers.subscriber import Schedule, Subscriber
@@ -213,6 +213,17 @@ class TestPage:
         assert "<h1>ada</h1>" in page
         assert "no mail: nothing matched, 5 looked at" in page
         assert "left out by -image" in page
+
+    def test_of_thousands_some_are_listed_and_whoever_is_shown(self, house: House) -> None:
+        store = house.app.store.subscribers
+        store.add_all([replace(house.ada, address=f"r{n}@example.org") for n in range(60)], NOW)
+        readers = store.all()
+        with serving(create_preview_app(house.app, readers)) as site:
+            page = site.get(f"/?reader={readers[-1].public_id}").text
+        listed = re.findall(r'href="/\?reader=(\w+)&amp;view=\w+"[^>]*><b>', page)
+        assert len(listed) == LISTED
+        assert listed[-1] == readers[-1].public_id
+        assert "and 22 more: <code>paper-digest preview ADDRESS --serve</code>" in page
 
     @pytest.mark.parametrize("path", ["/", "/nothing-here"])
     def test_every_link_of_a_page_leads_somewhere(self, house: House, path: str) -> None:

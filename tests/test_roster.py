@@ -304,6 +304,16 @@ class TestImporting:
         assert "1 reader added." in run("import", "r.csv", *CONSENT).output
         assert "0 readers added." in run("import", "r.csv", *CONSENT).output
 
+    def test_of_thousands_the_first_are_told_one_by_one_and_every_mistake(
+        self, folder: Path
+    ) -> None:
+        rows = [f"r{n}@example.org" for n in range(60)] + ["nobody"] * 30
+        (folder / "r.csv").write_text("\n".join(["address", *rows, ""]))
+        lines = run("import", "r.csv", *CONSENT).stdout.splitlines()
+        assert len(lines) == 20 + 1 + 30 + 1
+        assert lines[20].strip() == "and 40 more: new"
+        assert lines[-1] == "90 lines: 60 new, 30 wrong"
+
     def test_a_paused_reader_stays_paused(self, folder: Path) -> None:
         (folder / "r.csv").write_text("address,status\nada@example.org,paused\n")
         assert run("import", "r.csv", *CONSENT).exit_code == 0

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from digest.roster import Consent, Invitation, Planned
 
 MOST_BYTES: Final = 50_000_000
+_FIRST: Final = 20
+"""Lines of a file that are told one by one, of each kind but the wrong ones."""
 
 
 class Format(Enum):
@@ -36,7 +38,12 @@ class Format(Enum):
 
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="A CSV file; its first line names the columns: address, ...")
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="A CSV file; its first line names the columns: address, ...",
+        ),
     ],
     *,
     confirmed: Annotated[
@@ -190,12 +197,16 @@ _FATES: Final = {
 
 
 def _tell(planned: Sequence[Planned], *, quiet: bool) -> None:
-    """A line of words for every line of the file, and how many of each there are."""
+    """What becomes of each line that is wrong, of the first of the others, and of how many."""
+    counts, told_of = Counter(one.fate.value for one in planned), Counter[str]()
     widest = max((len(one.address) for one in planned), default=0)
     for one in planned:
-        if quiet and one.fate.value != "wrong":
+        fate = one.fate.value
+        told_of[fate] += 1
+        if fate != "wrong" and (quiet or told_of[fate] > _FIRST):
             continue
         typer.echo(f"line {one.line:<5} {one.address:<{widest}}  {one.why}".rstrip())
-    counts = Counter(one.fate.value for one in planned)
+        if fate != "wrong" and told_of[fate] == _FIRST < counts[fate]:
+            typer.echo(f"{'':<10} and {counts[fate] - _FIRST:,} more: {_FATES[fate]}")
     told = [f"{counts[fate]:,} {words}" for fate, words in _FATES.items() if counts[fate]]
     typer.echo(f"{count(len(planned), 'line')}: {', '.join(told) or 'nobody in it'}")

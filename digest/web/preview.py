@@ -51,6 +51,8 @@ VIEWS: Final = {
 }
 FRAMES: Final = {"both": ("desktop", "phone")}
 """Views that show more than one frame; any other shows its own."""
+LISTED: Final = 40
+"""Readers at the left: what each gets is found out for every page."""
 NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 FIGURES: Final = Path(__file__).parent.parent / "sample" / "figures"
 SAMPLE_HOST: Final = "https://papers.example.org/figures/"
@@ -162,6 +164,7 @@ def create_preview_app(  # noqa: C901 -- a function for each route
             said=request.query_params.get("said", "")[:200],
             key=looked.key,
             readers=_listed(app, readers, looked.reader),
+            more=max(0, len(readers) - LISTED),
             shown=shown,
             size=round(shown.size / 1000),
             budget=BUDGET // 1000,
@@ -245,10 +248,18 @@ def listen_here(port: int) -> socket.socket:
         return listen(NAMES[0], 0)
 
 
+def _some(readers: Sequence[Subscriber], shown: str) -> list[Subscriber]:
+    """The first of the readers, and who is shown: to find out what thousands get takes seconds."""
+    some = list(readers[:LISTED])
+    if shown and all(one.public_id != shown for one in some):
+        some[-1:] = [one for one in readers if one.public_id == shown]
+    return some
+
+
 def _listed(app: App, readers: Sequence[Subscriber], shown: str) -> list[Listed]:
     if not readers:
         return []
-    considered = consider(app, readers, app.clock())
+    considered = consider(app, _some(readers, shown), app.clock())
     return [
         Listed(
             public_id=one.reader.public_id,
