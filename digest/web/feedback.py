@@ -156,9 +156,7 @@ def mutable_words(asked: Asked) -> tuple[str, ...]:
         and not any(start < token.end and token.start < end for start, end in marked)
     )
     kept = (
-        word
-        for word in found
-        if len(word) >= SHORTEST and word not in COMMON and word[0].isalpha()
+        word for word in found if len(word) >= SHORTEST and word not in COMMON and word[0].isalpha()
     )
     return tuple(dict.fromkeys(kept))[:MOST_WORDS]
 
