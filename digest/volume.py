@@ -22,7 +22,7 @@ from digest.repairs import Vocabulary, narrower, nearer
 from subscribers.profile import DEFAULT_LIMIT, Profile
 from subscribers.query import check, write
 from subscribers.synonyms import thesaurus
-from subscribers.tree import And, Not
+from subscribers.tree import And, Not, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,6 +50,8 @@ _SMALL_NOT: Final = re.compile(r"\bnot ([\w-]+)")
 _OFFERS: Final = 2
 _MOST_MENDED: Final = 50
 """Lines that are offered other ways; nobody reads more of them."""
+_MOST_LOOKED: Final = 60
+"""Terms after which no further line is looked through for slips; short lines come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,12 +306,15 @@ def _with_offers(  # noqa: PLR0917 -- one question, many facts
     slips: dict[int, list[str]] = {}
     others: dict[int, list[str]] = {}
     named: dict[int, tuple[Synonym, ...]] = {}
-    for line in lines[:_MOST_MENDED]:
+    sizes = {line.number: sum(1 for _ in wanted(line.tree)) for line in trees.values()}
+    looked = 0
+    for line in sorted(lines[:_MOST_MENDED], key=lambda line: sizes[line.number]):
         named[line.number] = names.of(trees[line.number])
-        if not line.papers:
-            slips[line.number], others[line.number] = nearer(trees[line.number], recent.vocabulary)
-        elif line.is_wide:
+        if line.is_wide:
             others[line.number] = narrower(trees[line.number])
+        elif not line.papers and looked < _MOST_LOOKED:
+            looked += sizes[line.number]
+            slips[line.number], others[line.number] = nearer(trees[line.number], recent.vocabulary)
     texts = [text for each in (slips, others) for some in each.values() for text in some]
     texts += [one.text for some in named.values() for one in some]
     asked = {text: _with_each(store(Profile(text)), kept_out) for text in texts}

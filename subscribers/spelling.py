@@ -132,13 +132,20 @@ _ENDINGS: Final = tuple(
         (r"^artefact", "artifact"),
     )
 )
+_UMLAUTS: Final = """
+    schroedinger goedel moebius groebner roentgen moessbauer kaehler hoelder koenig koenigsberg
+    loewner loewdin roessler grueneisen gruenwald pluecker kuenneth hueckel mueller moeller koehler
+    boehm fraenkel haertel kroener foerster zoellner zuerich muenchen tuebingen goettingen
+    wuerzburg juelich doppelgaenger gedankengaenge traege uebermensch soerensen bjoerk
+"""
+"""German and Nordic names as they are written where there is no umlaut; Noether has none."""
 _WORDS: Final = {
     "ageing": "aging", "aluminium": "aluminum", "caesium": "cesium", "cosy": "cozy",
     "enrol": "enroll", "enrolment": "enrollment", "fulfil": "fulfill", "fulfilment": "fulfillment",
     "grey": "gray", "greyscale": "grayscale", "instalment": "installment", "mould": "mold",
     "plough": "plow", "practise": "practice", "programme": "program", "skilful": "skillful",
     "tyre": "tire", "yoghurt": "yogurt", "maneuvere": "maneuver", "manoeuvre": "maneuver",
-}  # fmt: skip
+} | {name: re.sub("([aou])e", r"\1", name, count=1) for name in _UMLAUTS.split()}  # fmt: skip
 _BRITISH: Final = re.compile(
     r"our|ll(?:ed|er|ing|or)$|[iy]s[eai]|re|ogue|ence|ae|oe|ement|sulph|sce|art"
 )
@@ -181,6 +188,7 @@ _PAIRS: Final = """
     confident, over refusal, mis information, dis information, mis calibration, meta data, meta
     analysis, meta material, meta surface, hetero structure, micro fluidic, micro service, neuro
     symbolic, neuro degenerative, neuro morphic, neuro modulation, opto electronic, opto genetic,
+    data set, data point, life long, time stamp,
     immuno therapy, radio therapy, electro chemical, electro physiology, thermo electric, piezo
     electric, nano tube, nano wire, bio medical, geo spatial, hyper spectral, multi spectral, multi
     variate, multi omics, multi modality, multi messenger, multi wavelength, uni modal, bi modal,

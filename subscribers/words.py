@@ -84,7 +84,11 @@ _SPECIAL: Final = str.maketrans(
 )
 _DIMENSIONS: Final = re.compile("[0-9][-\u2010-\u2013][Dd]")
 _ELL: Final = re.compile(r"\\ell(?:\$?_(?:[0-9]+|\{[0-9]+\})\$?)?")
-_NUMBERED: Final = re.compile(r"([^\W\d_]{3,})(\d+(?:\.\d+)*[^\W\d_]{0,2})")
+_NUMBERED: Final = re.compile(r"([^\W\d_]{2,})(\d+(?:\.\d+)*[^\W\d_]{0,2})")
+_FORMULAS: Final = frozenset(
+    {"ch", "co", "cf", "cs", "ho", "nh", "no", "oh", "ph", "po", "sf", "so", "uf", "uo", "vo", "wo"}
+)
+"""Two letters that with a number behind them are a substance: CO finds no CO2."""
 _ACRONYM_PLURAL: Final = re.compile(r".*[A-Z][A-Za-z0-9]*[A-Z0-9]s")
 _ACRONYM_SHARE: Final = 0.4
 _LONGEST_CACHED: Final = 40
@@ -180,7 +184,7 @@ def _halves(written: str, lower: str, end: int) -> tuple[Token, ...]:
     """The two words of a joined one: finetuning, and GPT4, a name with its number behind it."""
     word = american(singular(lower))
     cut = shown = COMPOUNDS.get(word, 0)
-    if not cut and (numbered := _NUMBERED.fullmatch(lower)):
+    if not cut and (numbered := _NUMBERED.fullmatch(lower)) and numbered[1] not in _FORMULAS:
         shown = len(numbered[1])
         cut = shown + len(word) - len(lower)
     if not cut:

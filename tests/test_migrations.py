@@ -20,6 +20,8 @@ from digest.store import open_store
 from digest.store.columns import to_micros
 from digest.store.database import Database
 from digest.store.packing import pack
+from subscribers.library import title_name
+from subscribers.subscriber import Subscriber
 
 DAY = date(2026, 11, 20)
 NOW = datetime(2026, 11, 20, 7, tzinfo=UTC)
@@ -114,3 +116,27 @@ def test_every_source_is_due_at_once_and_its_last_good_answer_is_known(old: Path
         window = Window.last(7, NOW)
         known = store.sources.known("hf", window.since)
         assert DAY in plan(HuggingFace().timetable, known, window).due
+
+
+def test_what_older_rules_folded_is_folded_anew(tmp_path: Path) -> None:
+    path = tmp_path / "older.db"
+    title = "An IL6 dataset of Schroedinger"
+    with open_store(f"sqlite:///{path}") as store:
+        listed = (Listing("arxiv", "arXiv", DAY),)
+        store.papers.ingest([Paper(PaperId("arxiv", "2611.00002"), title, listings=listed)], NOW)
+        reader = Subscriber("ada@example.org").confirm(NOW)
+        store.subscribers.add_all([reader], NOW)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("UPDATE alembic_version SET version_num = '0015'")
+        raw.execute("DELETE FROM catalogue")
+        raw.execute("INSERT INTO catalogue (place, paper, words) VALUES (1, 1, 'dataset il6')")
+        raw.executemany(
+            "INSERT INTO library (subscriber, name) SELECT id, ? FROM subscriber",
+            [("title:an il6 dataset of schroedinger",), ("arxiv:2611.00009",)],
+        )
+    open_store(f"sqlite:///{path}").close()
+    with closing(sqlite3.connect(path)) as raw:
+        ((words,),) = raw.execute("SELECT words FROM catalogue").fetchall()
+        names = {name for (name,) in raw.execute("SELECT name FROM library")}
+    assert {"il", "6", "data", "set", "schrodinger"} <= set(words.split())
+    assert names == {title_name(title), "arxiv:2611.00009"}

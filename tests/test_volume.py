@@ -234,7 +234,7 @@ def test_among_thousands_of_words_alike_the_usual_one_is_still_offered() -> None
 
 def test_of_many_terms_that_are_unknown_the_line_is_still_answered() -> None:
     text = " ".join(f"unlerning{letter}zz" for letter in "abcdefghijklmnopqrstuvwxyz")
-    answer = volume("\n".join([text] * 40 + ["unlerning"]), recent(SHELF))
+    answer = volume("\n".join([text] * 30 + ["unlerning"]), recent(SHELF))
     assert answer.lines[-1].instead == (Offer("unlearning", 1),)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from digest.store.database import Database
 
-HEAD: Final = "0015"
+HEAD: Final = "0016"
 """The newest revision; a test keeps it equal to what the migrations say."""
 
 
