@@ -107,6 +107,18 @@ class TestKeys:
             walked.append(page.evaluate("document.activeElement.textContent"))
         assert walked == [titles[0], titles[1], titles[2], titles[1]]
 
+    def test_who_comes_back_from_a_paper_goes_on_where_they_were(
+        self, house: House, page: Page
+    ) -> None:
+        page.goto(house.url("/day"))
+        titles = page.locator(".listing h2 a").all_text_contents()
+        for key in ("j", "j", "Enter"):
+            page.keyboard.press(key)
+        page.wait_for_url("**/paper/*")
+        page.go_back()
+        page.wait_for_function("title => document.activeElement.textContent === title",
+                               arg=titles[1])  # fmt: skip
+
     def test_brackets_turn_the_days(self, house: House, page: Page) -> None:
         page.goto(house.url("/day"))
         newest = page.locator("h1").text_content()

@@ -186,6 +186,12 @@ class TestSettings:
         assert 'class="volume">Nothing in the last 2 days' in typed
         assert f"muted: {word}" in typed
 
+    def test_what_a_mail_holds_is_told_with_the_limit_that_is_chosen(self, listed: House) -> None:
+        asked = {"q": "experts", "field": 0}
+        for limit, told in ((3, "holds the best 3 of"), (0, "holds them all"), ("x", "best 10 of")):
+            address = f"/digest/answer?{urlencode(asked | {'limit': limit})}"
+            assert told in listed.site.get(address).text
+
     def test_the_link_to_the_rest_goes_to_the_mailbox(self, house: House) -> None:
         page = house.site.post(house.path(Purpose.MANAGE), do="link").text
         assert "Look into your inbox" in page

@@ -374,6 +374,8 @@ class TestWhoMay:
     def test_only_some_domains(self, house: House, address: str, *, is_in: bool) -> None:
         answer = house.sign_up(address)
         assert ("Look into your inbox" in answer.text) is is_in
+        refused = "Only addresses at uni.example or any part of uni.example can sign up here."
+        assert (refused in answer.text) is not is_in
         assert len(house.app.store.subscribers.all()) == is_in
 
     @pytest.mark.parametrize("house", ["invite", "closed"], indirect=True)
@@ -401,6 +403,13 @@ class TestWhatWasTyped:
         assert answer.status == 422
         assert "is no e-mail address" in answer.text
         assert 'aria-describedby="mail-problem"' in answer.text
+
+    def test_who_mends_an_address_at_once_is_not_too_quick(self, house: House) -> None:
+        answer = house.sign_up("ada at example")
+        stamp = re.search(r'name="stamp" value="([^"]+)"', answer.text)
+        assert stamp
+        mended = house.site.post("/", do="join", email=ADA, stamp=stamp[1])
+        assert "Look into your inbox" in mended.text
 
     def test_a_mistake_in_the_keywords_comes_first(self, house: House) -> None:
         answer = house.sign_up(q='experts\n"machine unlearning')

@@ -130,6 +130,13 @@ class TestLists:
         house.put(paper(1))
         assert house.site.get(BASE + path).status == 404
 
+    def test_a_day_to_come_is_not_called_empty(self, house: House) -> None:
+        house.put(paper(1))
+        told = house.site.get(BASE + "/day/2026-11-21").text
+        assert "Saturday 21 November 2026 is not listed yet. /day has the newest." in told
+        told = house.site.get(BASE + "/day/2026-11-02").text
+        assert "Monday 2 November 2026 holds nothing: the archive begins later." in told
+
     def test_an_empty_archive_is_a_page_too(self, house: House) -> None:
         for path in ("/day", "/week", "/month", "/trending", "/search", "/search?q=agents"):
             assert house.titles(path) == []

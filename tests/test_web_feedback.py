@@ -47,7 +47,7 @@ def paper(number: int, title: str) -> Paper:
 
 
 PAPERS = (
-    paper(1, "Zebrafish under Pressure: 1000 Larvae with Vision"),
+    paper(1, "Zebrafish under Pressure: 1000 Larvae with Vision, Many a $\\beta$"),
     paper(2, "Routing a Mixture of Experts <b>Fast</b>"),
 )
 

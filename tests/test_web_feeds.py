@@ -52,6 +52,13 @@ class TestEverybodys:
         asked = urlencode({"q": 'agents\n"broken'})
         assert titles(house, f"/feed.json?{asked}") == ["Agents", "Old Agents"]
 
+    @pytest.mark.parametrize("kind", ["rss", "atom", "json"])
+    def test_formulas_are_set_as_on_the_pages(self, house: House, kind: str) -> None:
+        house.put(paper(1, title=r"Into $8\times 2$B Mixtures", abstract=r"With $\beta=1$."))
+        feed = house.site.get(f"{BASE}/feed.{kind}").text
+        assert "Into 8×2B Mixtures" in feed
+        assert "With β = 1." in feed
+
     def test_it_is_no_longer_than_fifty(self, house: House) -> None:
         house.put(*(paper(number) for number in range(1, 71)))
         found = titles(house, "/feed.json?q=paper")

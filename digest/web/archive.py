@@ -182,7 +182,9 @@ class Lists:
             raise NotFound("This list has no page of that number.")
         is_outside = near.newest is not None and not (near.before and near.after)
         if is_outside and not shelf and not any(chosen.values()):
-            raise NotFound(f"Nothing was listed on {span.title}. /day has the newest.")
+            is_ahead = near.newest is not None and span.first > near.newest
+            told = "is not listed yet" if is_ahead else "holds nothing: the archive begins later"
+            raise NotFound(f"{span.title} {told}. /day has the newest.")
         day = max(span.first, min(span.last, near.newest or span.first))
         return self._listed(
             title=span.title,

@@ -10,6 +10,8 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 from xml.etree.ElementTree import Element, SubElement, register_namespace, tostring
 
+from digest.tex import typeset
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -46,7 +48,7 @@ def rss(feed: Feed) -> bytes:
     SubElement(channel, f"{{{_ATOM}}}link", itself)
     for paper in feed.papers:
         item = SubElement(channel, "item")
-        _say(item, "title", paper.title)
+        _say(item, "title", typeset(paper.title).text)
         _say(item, "link", _url(paper, feed))
         SubElement(item, "guid", isPermaLink="false").text = _clean(_guid(paper))
         _say(item, "pubDate", format_datetime(_moment(paper, feed), usegmt=True))
@@ -54,7 +56,7 @@ def rss(feed: Feed) -> bytes:
             _say(item, f"{{{_DC}}}creator", author.name)
         for category in paper.categories:
             _say(item, "category", category)
-        _say(item, "description", paper.summary or paper.abstract)
+        _say(item, "description", _text(paper))
     return _document(root)
 
 
@@ -69,14 +71,14 @@ def atom(feed: Feed) -> bytes:
     for paper in feed.papers:
         entry = SubElement(root, "entry")
         _say(entry, "id", _guid(paper))
-        _say(entry, "title", paper.title)
+        _say(entry, "title", typeset(paper.title).text)
         _say(entry, "updated", _moment(paper, feed).isoformat())
         SubElement(entry, "link", href=_url(paper, feed), rel="alternate")
         for name in [author.name for author in paper.authors] or [paper.organization or feed.title]:
             _say(SubElement(entry, "author"), "name", name)
         for category in paper.categories:
             SubElement(entry, "category", term=_clean(category))
-        _say(entry, "summary", paper.summary or paper.abstract)
+        _say(entry, "summary", _text(paper))
     return _document(root)
 
 
@@ -91,8 +93,8 @@ def json_feed(feed: Feed) -> bytes:
             {
                 "id": _guid(paper),
                 "url": _url(paper, feed),
-                "title": paper.title,
-                "content_text": paper.summary or paper.abstract,
+                "title": typeset(paper.title).text,
+                "content_text": _text(paper),
                 "date_published": _moment(paper, feed).isoformat(),
                 "authors": [{"name": author.name} for author in paper.authors],
                 "tags": list(paper.categories),
@@ -136,6 +138,11 @@ def _clean(text: str) -> str:
 def _url(paper: Paper, feed: Feed) -> str:
     """Where an item leads, which Atom asks for: the feed's own page where a paper has nothing."""
     return paper.url or paper.discussion_url or paper.pdf_url or feed.home
+
+
+def _text(paper: Paper) -> str:
+    """What it is about, formulas set as the pages set them."""
+    return typeset(paper.summary or paper.abstract).text
 
 
 def _guid(paper: Paper) -> str:

@@ -14,7 +14,7 @@ from digest.web import preferences
 from digest.web.answer import LATE_SAMPLE, answer, sample
 from digest.web.limits import network_of
 from digest.web.pages import Form, form, typed
-from digest.web.signup import Asked, Refusal, read
+from digest.web.signup import AGAIN, Asked, Refusal, read
 from subscribers.muting import muted_lines
 from subscribers.profile import Profile
 from subscribers.subscriber import MAX_ADDRESS
@@ -70,8 +70,8 @@ class Front:
         found = answer(profile, recent, names, muted_lines(*mutes))
         return self.pages.page("interest.html", answer=found, field=number)
 
-    def page(self, asked: Asked, refusal: Refusal | None = None) -> HTMLResponse:
-        """The whole page, with what was typed into it so far."""
+    def page(self, asked: Asked, refusal: Refusal | None = None, stamp: str = "") -> HTMLResponse:
+        """The whole page, with what was typed into it so far, under a stamp that is still good."""
         app, desk = self.app, self.desk
         return self.pages.page(
             "front.html",
@@ -84,7 +84,7 @@ class Front:
             is_open=desk.is_open,
             domains=desk.domains,
             signup=app.settings.signup,
-            stamp=desk.stamps.give(app.clock()),
+            stamp=stamp or desk.stamps.give(app.clock()),
             longest=MAX_ADDRESS,
             contact=app.settings.contact,
             run_by=_run_by(app, month.labels if (month := self.months.ready()) else ()),
@@ -134,7 +134,8 @@ def front_routes(front: Front) -> APIRouter:
             return front.page(_edited(asked, posted))
         refusal = foreign(request) or front.desk.sign_up(asked, posted, client_of(request))
         if refusal:
-            return front.page(asked, refusal)
+            # Whoever mends the address at once has not been too quick for the page they mend.
+            return front.page(asked, refusal, "" if refusal is AGAIN else posted["stamp"])
         return front.pages.page("inbox.html", private=True, address=asked.address, link=False)
 
     return routes

@@ -23,7 +23,7 @@ from subscribers.profile import Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber, normalize_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from digest.app import App
@@ -144,7 +144,7 @@ class Desk:
         if asked.mistakes:
             return Refusal(f"Line {asked.mistakes[0].line} of your keywords needs mending first.")
         if not _is_within(asked.address, self.domains):
-            return Refusal(f"Only addresses at {', '.join(self.domains)} can sign up here.", 403)
+            return Refusal(f"Only addresses at {named(self.domains)} can sign up here.", 403)
         return self._take(asked.address, form, client, lambda: enrol(self._app, asked))
 
     def send_link(self, address: str, form: Form, client: str) -> Refusal | None:
@@ -162,7 +162,7 @@ class Desk:
         except AddressError as error:
             return Refusal(f"{error}.")
         if not _is_within(new, self.domains):
-            return Refusal(f"Only addresses at {', '.join(self.domains)} can read here.", 403)
+            return Refusal(f"Only addresses at {named(self.domains)} can read here.", 403)
         refused = self._limits.refuses(sign_up_keys(client, new), self._app.clock())
         if refused and refused != "address":
             return MANY
@@ -206,6 +206,11 @@ def _is_within(address: str, domains: tuple[str, ...]) -> bool:
     return not domains or any(
         domain.endswith(one[1:]) if one.startswith("*.") else domain == one for one in domains
     )
+
+
+def named(domains: Sequence[str]) -> str:
+    """Domains in words: uni.example, or any part of dept.example."""
+    return " or ".join(f"any part of {one[2:]}" if one.startswith("*.") else one for one in domains)
 
 
 def enrol(app: App, asked: Asked) -> None:

@@ -46,7 +46,10 @@
     if (!title) return;
     title.focus();
     title.closest("li").scrollIntoView({block: "nearest"});
+    history.replaceState({title: next}, "");  // whoever comes back goes on from here
   }
+
+  titles[history.state?.title]?.focus();
 
   document.addEventListener("keydown", (event) => {
     if (isOff() || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
