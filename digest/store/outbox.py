@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import (
     Connection,
     Index,
+    Integer,
     Row,
     bindparam,
     case,
@@ -68,7 +69,39 @@ _FIELDS: Final = tuple(
 _NUMBER, _ADDRESS, _KIND, _STATE, _ATTEMPT = map(
     _NAMES.index, ("number", "address", "kind", "state", "attempt")
 )
-_HELD: Final = ("paused", "cancelled")
+_HELD: Final = select(ISSUE.c.id).where(ISSUE.c.state.in_(("paused", "cancelled")))
+_RUNNING: Final = or_(DELIVERY.c.issue.is_(None), DELIVERY.c.issue.not_in(_HELD))
+# What is asked for every few messages is put together once: that takes as long as the asking.
+_READERS: Final = DELIVERY.outerjoin(SUBSCRIBER, DELIVERY.c.subscriber == SUBSCRIBER.c.id)
+_THESE: Final = DELIVERY.c.id.in_(bindparam("numbers", expanding=True))
+_READ: Final = select(*_FIELDS).select_from(_READERS).where(_THESE)
+_DUE: Final[Any] = (
+    select(
+        *_FIELDS,
+        DELIVERY.c.expires_at,
+        SUBSCRIBER.c.status.label("reader_status"),
+        SUPPRESSION.c.reason.label("suppressed"),
+    )
+    .select_from(
+        _READERS.outerjoin(SUPPRESSION, SUPPRESSION.c.address_key == SUBSCRIBER.c.address_key)
+    )
+    .where(
+        DELIVERY.c.state == bindparam("waits"), DELIVERY.c.not_before <= bindparam("now"), _RUNNING
+    )
+    .order_by(DELIVERY.c.not_before, DELIVERY.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
+_DUE_ALONE: Final[Any] = _DUE.where(DELIVERY.c.issue.is_(None))
+_TAKE: Final = (
+    update(DELIVERY)
+    .where(_THESE, DELIVERY.c.state.in_(TO_SEND), _RUNNING)
+    .values(
+        state="leased",
+        attempt=DELIVERY.c.attempt + 1,
+        lease_owner=bindparam("owner"),
+        lease_until=bindparam("until"),
+    )
+)
 _ALREADY: Final = {
     "sending": "being sent already",
     "done": "done: nothing of it waits any more",
@@ -122,7 +155,7 @@ class Outbox:
         what waits although its time is over: it wants to be ended.
         """
         is_time = or_(DELIVERY.c.not_before <= now, DELIVERY.c.expires_at <= now)
-        due = DELIVERY.c.state.in_(TO_SEND) & is_time & _running()
+        due = DELIVERY.c.state.in_(TO_SEND) & is_time & _RUNNING
         where = due | DELIVERY.c.state.in_(UNDER_WAY)
         with self._database.read() as connection:
             count = select(func.count()).select_from(DELIVERY).where(where)
@@ -162,12 +195,10 @@ class Outbox:
 
     def read(self, numbers: Sequence[int]) -> dict[int, Delivery]:
         """Deliveries by number, as they are now; a number that none has is left out."""
-        readers = DELIVERY.outerjoin(SUBSCRIBER, DELIVERY.c.subscriber == SUBSCRIBER.c.id)
         found: dict[int, Delivery] = {}
         with self._database.read() as connection:
             for part in chunks(numbers):
-                query = select(*_FIELDS).select_from(readers).where(DELIVERY.c.id.in_(part))
-                for row in connection.execute(query):
+                for row in connection.execute(_READ, {"numbers": part}):
                     found[row[_NUMBER]] = Delivery(*row)
         return found
 
@@ -320,11 +351,6 @@ class Outbox:
         raise Conflict(f"issue {number} is {_ALREADY.get(str(now), now)}")
 
 
-def _running() -> Any:  # noqa: ANN401 -- an SQL expression
-    held = select(ISSUE.c.id).where(ISSUE.c.state.in_(_HELD))
-    return or_(DELIVERY.c.issue.is_(None), DELIVERY.c.issue.not_in(held))
-
-
 def _end(connection: Connection, late: Sequence[int], now: datetime) -> None:
     """Expire these, as far as they still wait."""
     for part in chunks(late):
@@ -341,27 +367,12 @@ def _due(connection: Connection, now: datetime, most: int, *, alone: bool) -> li
 
     First what belongs to no issue: whoever just signed up waits for it, and digests do not mind.
     """
-    readers = DELIVERY.outerjoin(SUBSCRIBER, DELIVERY.c.subscriber == SUBSCRIBER.c.id)
-    columns: Any = (
-        *_FIELDS,
-        DELIVERY.c.expires_at,
-        SUBSCRIBER.c.status.label("reader_status"),
-        SUPPRESSION.c.reason.label("suppressed"),
-    )
-    query: Any = (
-        select(*columns)
-        .select_from(
-            readers.outerjoin(SUPPRESSION, SUPPRESSION.c.address_key == SUBSCRIBER.c.address_key)
-        )
-        .where(DELIVERY.c.not_before <= now, _running())
-        .order_by(DELIVERY.c.not_before, DELIVERY.c.id)
-    )
-    queries = (query.where(DELIVERY.c.issue.is_(None)), *(() if alone else (query,)))
+    queries = (_DUE_ALONE,) if alone else (_DUE_ALONE, _DUE)
     rows: dict[int, Row[Any]] = {}
     for some, state in product(queries, TO_SEND):
         if len(rows) < most:
-            found = connection.execute(some.where(DELIVERY.c.state == state).limit(most)).all()
-            rows |= {row[_NUMBER]: row for row in found}
+            asked = {"waits": state, "now": now, "most": most}
+            rows |= {row[_NUMBER]: row for row in connection.execute(some, asked)}
     return list(rows.values())[:most]
 
 
@@ -407,15 +418,8 @@ def _take(
     """Lease these; which of them were still to be had."""
     until, taken = now + LEASE, set[int]()
     for part in chunks([row[_NUMBER] for row in rows]):
-        still = DELIVERY.c.id.in_(part) & DELIVERY.c.state.in_(TO_SEND) & _running()
-        change = (
-            update(DELIVERY)
-            .where(still)
-            .values(
-                state="leased", attempt=DELIVERY.c.attempt + 1, lease_owner=owner, lease_until=until
-            )
-        )
-        if connection.execute(change).rowcount == len(part):
+        given = {"numbers": part, "owner": owner, "until": until}
+        if connection.execute(_TAKE, given).rowcount == len(part):
             taken.update(part)
             continue
         mine = DELIVERY.c.id.in_(part) & (DELIVERY.c.lease_owner == owner)
