@@ -27,6 +27,7 @@ from digest.errors import (
     RelayError,
     RelayUnreachable,
     StoreError,
+    StoreUnavailable,
 )
 from digest.pace import Pace
 from digest.pool import Pool, Sent
@@ -370,7 +371,13 @@ def _only_sender(store: Store) -> Iterator[None]:
             yield
         return
     lock = database.with_name(database.name + ".sender")
-    file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:  # root made it, say
+        raise StoreUnavailable(
+            f"{lock} cannot be written ({error.strerror}): delete it, or let the user that runs "
+            "Paper Digest write it"
+        ) from error
     try:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

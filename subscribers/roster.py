@@ -248,9 +248,12 @@ def _number(text: str) -> int:
 
 def _score(text: str) -> float:
     try:
-        return float(text)
+        score = float(text)
     except ValueError:
         raise _WrongError(f"{text!r} is no number") from None
+    if not 0 <= score <= 1000:  # noqa: PLR2004 -- as in a sheet; and not NaN, which no JSON holds
+        raise _WrongError(f"{text!r} is no number from 0 to 1000")
+    return score
 
 
 def _day(text: str) -> date:
@@ -265,6 +268,8 @@ def _instant(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise _WrongError(f"{text!r} is no date: write it as 2026-11-20") from None
+    if not 2000 <= instant.year < 2200:  # noqa: PLR2004 -- what comes behind it must be a date, too
+        raise _WrongError(f"{text!r} is too far away: without it a pause has no end")
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 

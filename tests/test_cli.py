@@ -537,6 +537,26 @@ def test_a_pause_ends_on_a_day_to_come(house: Path) -> None:
     assert "--until 2020-01-01 is over" in result.stderr
 
 
+def test_a_pause_without_an_end_is_not_written_as_the_end_of_time(house: Path) -> None:
+    del house
+    well("subscribers", "add", "ada@example.org", "--cadence", "weekly")
+    result = call("subscribers", "edit", "ada@example.org", "--pause", "--until", "9999-12-31")
+    assert result.exit_code == 2
+    assert "without --until a pause has no end" in result.stderr
+
+
+def test_what_is_due_stays_due_where_another_thing_is_changed(house: Path) -> None:
+    well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    due = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
+    with open_store(f"sqlite:///{house / 'paper-digest.db'}") as store:
+        reader = store.subscribers.by_address("ada@example.org")
+        store.subscribers.update(replace(reader, next_due=due))
+        well("subscribers", "edit", "ada@example.org", "--name", "Ada", "-k", "zebrafish")
+        assert store.subscribers.by_number(reader.number).next_due == due
+        well("subscribers", "edit", "ada@example.org", "--at", "18:30")
+        assert store.subscribers.by_number(reader.number).next_due != due
+
+
 def test_who_is_forgotten_is_in_no_line_of_the_log(house: Path) -> None:
     del house
     well("subscribers", "add", "ada@example.org", "-k", "unlearning")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -180,6 +180,28 @@ def stir(store: Store, issue: int, chance: random.Random) -> None:
             if chance.random() < 0.5
             else store.outbox.resume(issue)
         )
+
+
+def test_an_issue_is_ended_with_all_that_waits_of_it_or_not_at_all(
+    file: Store, now: datetime
+) -> None:
+    freeze(file, 2, now=now)
+    issue = file.outbox.issues()[0].number
+    breaks = "BEGIN SELECT RAISE(ABORT, 'the power failed'); END"
+    with closing(sqlite3.connect(path_of(file))) as other:
+        other.execute(f"CREATE TRIGGER fails BEFORE UPDATE ON delivery {breaks}")
+        with pytest.raises(StoreUnavailable, match="the power failed"):
+            file.outbox.cancel(issue, "wrong note", now)
+        assert file.outbox.issue(issue).state == "sending"
+        other.execute("DROP TRIGGER fails")
+    assert file.outbox.cancel(issue, "wrong note", now) == 2
+
+
+def test_a_lock_that_is_somebody_elses_is_told_with_what_to_do(file: Store, now: datetime) -> None:
+    freeze(file, 1, now=now)
+    path_of(file).with_name(f"{path_of(file).name}.sender").mkdir()
+    with pytest.raises(StoreUnavailable, match=r"\.sender cannot be written .*: delete it"):
+        send_all(file, Relays([Relay("smtp://127.0.0.1:1")]), Plain(10), Clock(now).now)
 
 
 def test_a_paused_issue_stops_at_once_and_a_cancelled_one_for_good(

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from outbox import intend, settle
 
 from digest.errors import Conflict, NotFound
 from digest.store.deliveries import Prepared
+from digest.store.history import Sought
 from subscribers.subscriber import Status, Subscriber
 
 if TYPE_CHECKING:
@@ -84,3 +86,18 @@ def test_erasing_takes_every_word_of_a_reader_and_leaves_the_counts(
         store.subscribers.by_number(ada.number)
     kept = {one.subscriber: one.selection for one in store.deliveries.history()}
     assert kept == {None: b"nothing", bo.number: b"words"}
+
+
+def test_what_a_relay_says_of_who_was_forgotten_meanwhile_is_not_kept(
+    store: Store, now: datetime
+) -> None:
+    ada = store.subscribers.add(Subscriber("ada@example.org").confirm(now), now)
+    one = Prepared(ada, "digest", "ada", b"words", None, None, None)
+    store.deliveries.freeze([one], [], channel="smtp", domain="example.org", now=now)
+    (leased,) = store.outbox.lease("sender", 1, now)
+    assert intend(store, leased, "sender", now)
+    store.subscribers.erase(ada, b"nothing")
+    settle(store, leased, "sender", "accepted", now, code=250, text="<ada@example.org> is fine")
+    (kept,) = store.history.find(Sought(), 9)
+    assert (kept.state, kept.code, kept.text) == ("accepted", 250, "")
+    assert [(one.state, one.text) for one in kept.attempts] == [("accepted", "")]

@@ -233,6 +233,14 @@ def test_a_refused_login_is_nobodys_fault_but_ours_and_loses_nothing(
     assert states(store) == {"r0@example.org": "ready"}
 
 
+def test_a_login_that_cannot_be_looked_up_now_says_nothing_of_the_password() -> None:
+    """RFC 4954 6: 454 is a temporary failure, which another day may not have."""
+    with Recorder(extensions=("AUTH PLAIN LOGIN",)) as server:
+        server.answer = lambda verb, _: b"454 4.7.0 later\r\n" if verb == "AUTH" else None
+        with pytest.raises(RelayUnreachable, match=r"does not let us in: 454 4\.7\.0 later"):
+            Relay(server.url, login=Login("digest", "secret")).open()
+
+
 @pytest.mark.parametrize(
     ("offered", "login", "said"),
     [

@@ -50,6 +50,15 @@ class TestReading:
         assert one.reader.profiles == (Profile("agents"),)
         assert one.reader.schedule.at == time(7, 30)
 
+    @pytest.mark.parametrize("score", ["nan", "inf", "-1"])
+    def test_a_score_is_a_number_that_can_be_stored(self, score: str) -> None:
+        (wrong,) = said(f"address,keywords,lowest score\nada@example.org,x,{score}\n")
+        assert "is no number from 0 to 1000" in wrong
+
+    def test_a_pause_ends_on_a_day_that_others_follow(self) -> None:
+        (wrong,) = said("address,paused until\nada@example.org,9999-12-31\n")
+        assert "without it a pause has no end" in wrong
+
     @pytest.mark.parametrize("separator", [",", ";", "\t"])
     def test_spreadsheets_separate_as_they_like_and_begin_with_a_mark(self, separator: str) -> None:
         (one,) = entries(

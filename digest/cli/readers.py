@@ -34,6 +34,7 @@ app = typer.Typer(
     ),
 )
 _LOOK_BACK: Final = 7
+LONGEST_PAUSE: Final = timedelta(days=100 * 366)
 
 
 class Day(Enum):
@@ -192,7 +193,9 @@ def edit(
                 layout=layout or reader.layout,
                 name=reader.name if name is None else name,
             )
-            return _moved(reader, pause=pause, until=until, resume=resume, now=now)
+            if (pause or resume) or reader.schedule != before.schedule:
+                return _moved(reader, pause=pause, until=until, resume=resume, now=now)
+            return reader  # what is due stays due
 
         before = reader_at(house, address)
         reader = house.store.subscribers.change(before.number, edited)
@@ -280,6 +283,10 @@ def _moved(
             end = datetime.combine(until, time(), ZoneInfo(reader.schedule.zone)).astimezone(UTC)
             if end <= now:
                 raise typer.BadParameter(f"--until {until} is over: a pause ends on a day to come")
+            if end > now + LONGEST_PAUSE:
+                raise typer.BadParameter(
+                    f"--until {until} is too far ahead: without --until a pause has no end"
+                )
         return reader.pause(end, now)
     if resume:
         return reader.resume(now)

@@ -278,6 +278,8 @@ def _answer(smtp: _Bounded, method: str, reply: Callable[[bytes | None], str | N
         if code != _QUESTION:
             break
         code, said = smtp.docmd(_base64(reply(base64.b64decode(said)) or ""))
+    if code // 100 == 4:  # noqa: PLR2004 -- not now (RFC 4954 6): it says nothing of the password
+        raise smtplib.SMTPResponseException(code, said)
     if code != _LOGGED_IN:
         raise smtplib.SMTPAuthenticationError(code, said)
 

@@ -51,6 +51,8 @@ _OUTCOME_FIELDS: Final = {
 _OURS: Final = """
 delivery.id = one.number AND delivery.attempt = one.attempt AND delivery.lease_owner = ?
 """
+# What a relay says may name the address, and a reader may have been forgotten meanwhile.
+_SAID: Final = "CASE WHEN delivery.subscriber IS NULL THEN '' ELSE one.said END"
 _INTEND: Final = """
 UPDATE delivery SET state = 'sending', relay = one.relay FROM {rows}
 WHERE {ours} AND delivery.state || '' = 'leased' AND NOT EXISTS (
@@ -62,13 +64,13 @@ SELECT delivery.id FROM {rows} CROSS JOIN delivery WHERE {ours} AND delivery.sta
 """
 _ATTEMPT: Final = """
 INSERT INTO attempt (delivery, attempt, ended_at, state, relay, code, enhanced, text)
-SELECT one.number, one.attempt, one.at, one.outcome, one.relay, one.code, one.enhanced, one.said
+SELECT one.number, one.attempt, one.at, one.outcome, one.relay, one.code, one.enhanced, {said}
 FROM {rows} CROSS JOIN delivery
 WHERE {ours} AND delivery.state || '' IN ('leased', 'sending', 'unknown')
 """
 _SETTLE: Final = """
 UPDATE delivery SET state = one.state, settled_at = one.at, relay = one.relay, code = one.code,
-    enhanced = one.enhanced, text = one.said, not_before = coalesce(one.again, not_before)
+    enhanced = one.enhanced, text = {said}, not_before = coalesce(one.again, not_before)
 FROM {rows} WHERE {ours} AND delivery.state || '' IN ('leased', 'sending', 'unknown')
 """
 _RENEW: Final = """
@@ -281,7 +283,7 @@ class Journal:
 
 @cache
 def _as_spoken(sql: str, fields: tuple[tuple[str, str], ...], *, sqlite: bool) -> str:
-    sql = sql.replace("{ours}", _OURS.strip())
+    sql = sql.replace("{ours}", _OURS.strip()).replace("{said}", _SAID)
     if not sqlite:
         columns = ", ".join(
             f"(value ->> {at})::{kind} AS {name}" for at, (name, kind) in enumerate(fields)

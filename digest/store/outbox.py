@@ -286,11 +286,13 @@ class Outbox:
 
         Raises Conflict where there is nothing to pause.
         """
-        self._turn(number, "paused", reason, ("sending", "paused"))
+        with self._database.write() as connection:
+            _turn(connection, number, "paused", reason, ("sending", "paused"))
 
     def resume(self, number: int) -> None:
         """Let a paused issue go on; Conflict where it is not paused."""
-        self._turn(number, "sending", "", ("paused",))
+        with self._database.write() as connection:
+            _turn(connection, number, "sending", "", ("paused",))
 
     def cancel(self, number: int, reason: str, now: datetime) -> int:
         """End an issue: what was not sent never will be, and its papers are offered again.
@@ -298,11 +300,11 @@ class Outbox:
         Returns how many deliveries were cancelled. What is between its dot and the relay's
         answer is settled as the relay says.
         """
-        self._turn(number, "cancelled", reason, ("sending", "paused"))
         waiting = (DELIVERY.c.issue == number) & DELIVERY.c.state.in_((*TO_SEND, "leased"))
         said = f"the issue was ended: {reason}"
         ended = {"state": "cancelled", "settled_at": now, **_SAID, "text": said}
         with self._database.write() as connection:
+            _turn(connection, number, "cancelled", reason, ("sending", "paused"))
             return connection.execute(update(DELIVERY).where(waiting).values(**ended)).rowcount
 
     def paces(self, now: datetime) -> list[tuple[str, int, int]]:
@@ -339,16 +341,19 @@ class Outbox:
                 .values(state="done", reason=case((was_paused, ISSUE.c.reason), else_=""))
             )
 
-    def _turn(self, number: int, state: str, reason: str, froms: Sequence[str]) -> None:
-        which = (ISSUE.c.id == number) & ISSUE.c.state.in_(froms)
-        with self._database.write() as connection:
-            change = update(ISSUE).where(which).values(state=state, reason=reason)
-            if connection.execute(change).rowcount:
-                return
-            now = connection.execute(select(ISSUE.c.state).where(ISSUE.c.id == number)).scalar()
-        if now is None:
-            raise NotFound(f"there is no issue {number}: `paper-digest issues` lists them")
-        raise Conflict(f"issue {number} is {_ALREADY.get(str(now), now)}")
+
+def _turn(
+    connection: Connection, number: int, state: str, reason: str, froms: Sequence[str]
+) -> None:
+    """Put an issue into another state; NotFound or Conflict where it cannot be."""
+    which = (ISSUE.c.id == number) & ISSUE.c.state.in_(froms)
+    change = update(ISSUE).where(which).values(state=state, reason=reason)
+    if connection.execute(change).rowcount:
+        return
+    now = connection.execute(select(ISSUE.c.state).where(ISSUE.c.id == number)).scalar()
+    if now is None:
+        raise NotFound(f"there is no issue {number}: `paper-digest issues` lists them")
+    raise Conflict(f"issue {number} is {_ALREADY.get(str(now), now)}")
 
 
 def _end(connection: Connection, late: Sequence[int], now: datetime) -> None:
