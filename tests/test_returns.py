@@ -87,6 +87,8 @@ def test_a_mail_carries_its_tag_and_its_bounce_leads_back_to_it(house: App) -> N
                          "User unknown\n")  # fmt: skip
     (row,) = json.loads(well("bounces", "list", "--json", "--address", "ADA@example.net"))
     assert (row["kind"], row["via"], row["enhanced"]) == ("hard", "mail", "5.1.1")
+    shown = well("subscribers", "show", "ada@example.net")
+    assert re.search(r"counts (?:1.00|0.\d\d) by now .*; at 1.5 the address is suppressed\n", shown)
     assert "Recipient address rejected" in well("bounces", "list")
 
 

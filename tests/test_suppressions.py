@@ -60,6 +60,18 @@ def test_two_hard_bounces_on_two_days_suppress_the_address_on_all_lists(store: S
     assert store.history.named(late).state == "cancelled"
 
 
+def test_what_came_back_counts_half_after_a_month_and_not_at_all_once_forgiven(
+    store: Store,
+) -> None:
+    public_id = sent(store, reader(store), "one")
+    store.suppressions.take(bounce(public_id), NOW)
+    weights = [store.suppressions.weight("ADA@example.org", NOW + n * DAY) for n in (0, 30, 60)]
+    assert weights == pytest.approx([1.0, 0.5, 0.25])
+    assert store.suppressions.weight("bo@example.org", NOW) == 0
+    store.suppressions.remove("ada@example.org")
+    assert store.suppressions.weight("ada@example.org", NOW) == 0
+
+
 def test_the_same_report_told_twice_counts_once(store: Store) -> None:
     public_id = sent(store, reader(store))
     assert store.suppressions.take(bounce(public_id), NOW) is Taken.NOTED

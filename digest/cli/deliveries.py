@@ -18,7 +18,7 @@ from digest.cli.environment import settings
 from digest.cli.examples import example
 from digest.cli.options import AsJson, read_date
 from digest.cli.readers import reader_at
-from digest.cli.terminal import SHORT, count, stamp, table
+from digest.cli.terminal import SHORT, count, stamp, table, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -310,8 +310,7 @@ def _outcome(action: Action, done: int) -> str:
 
     mails = count(done, "mail")
     if action in {Action.RETRY, Action.RESEND}:
-        verb = "waits" if done == 1 else "wait"
-        return f"{mails} {verb}: `paper-digest run` sends now, `serve` within a minute."
+        return f"{waits(done, 'mail')}: `paper-digest run` sends now, `serve` within a minute."
     if action is Action.ARRIVED:
         return f"{mails} counted as arrived."
     return f"{mails} counted as lost; what was in there is offered again."

@@ -11,7 +11,7 @@ import typer
 from digest.cli.environment import settings
 from digest.cli.examples import example
 from digest.cli.options import AsJson
-from digest.cli.terminal import count, stamp, table
+from digest.cli.terminal import count, stamp, table, waits
 
 if TYPE_CHECKING:
     from digest.cli.terminal import Cell
@@ -64,7 +64,7 @@ def pause(number: Number, *, reason: Reason = "by hand") -> None:
     with open_app(settings(), create=False) as house:
         house.store.outbox.pause(number, reason)
         waiting = house.store.outbox.issue(number).waiting
-    typer.echo(f"Issue {number} is paused; {count(waiting, 'digest')} wait.")
+    typer.echo(f"Issue {number} is paused; {waits(waiting, 'digest')}.")
 
 
 @app.command(epilog=example("paper-digest issues resume 42"))

@@ -101,6 +101,7 @@ def show(address: Address, *, as_json: AsJson = False) -> None:
         never = house.store.suppressions.among([reader.address]).get(reader.address)
         back = house.store.suppressions.returned(reader.address, limit=_LAST)
         now = house.clock()
+        weight = house.store.suppressions.weight(reader.address, now)
     if as_json:
         typer.echo(json.dumps(_described(reader, never), indent=2))
         return
@@ -108,6 +109,7 @@ def show(address: Address, *, as_json: AsJson = False) -> None:
     for fact, text in [
         *_of_reader(house, reader, never, now),
         *_of_history(ZoneInfo(house.settings.zone), sent, back),
+        *_of_bounces(weight),
     ]:
         typer.echo(f"{fact if fact != before else '':<10} {text}".rstrip())
         before = fact
@@ -147,6 +149,15 @@ def _of_history(
     for one in back:
         said = " ".join(filter(None, (str(one.code or ""), one.enhanced, one.text)))
         yield "came back", f"{stamp(one.at, zone)} {zone.key}  {one.kind}  {said}"
+
+
+def _of_bounces(weight: float) -> Iterator[tuple[str, str]]:
+    """How near the address is to being suppressed."""
+    from digest.bounces.judging import ENOUGH, HALF_LIFE
+
+    if weight:
+        fades = f"it halves every {HALF_LIFE.days} days"
+        yield "", f"counts {weight:.2f} by now ({fades}); at {ENOUGH} the address is suppressed"
 
 
 def _searched(reader: Subscriber) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from digest.advice import advise
 from digest.channels import Outcome, urls
 from digest.cli.stages import Trouble
-from digest.cli.terminal import count
+from digest.cli.terminal import count, waits
 from digest.errors import RelayError
 from digest.settings import mask_url
 
@@ -105,8 +105,8 @@ def _stopped(issues: Iterable[Issue]) -> dict[int, Trouble]:
     for one in issues:
         if one.state == "paused" and one.waiting:
             said = (
-                f"Issue {one.number} is paused ({one.reason}): {count(one.waiting, 'digest')} "
-                f"wait. `paper-digest issues resume {one.number}` sends them."
+                f"Issue {one.number} is paused ({one.reason}): {waits(one.waiting, 'digest')}. "
+                f"`paper-digest issues resume {one.number}` sends them."
             )
             stopped[one.number] = Trouble(said, failed=False)
         if one.state == "cancelled":

@@ -308,6 +308,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def waits(number: int, noun: str) -> str:
+    """That so many wait: "1 digest waits", "1,200 digests wait"."""
+    return f"{count(number, noun)} {'waits' if number == 1 else 'wait'}"
+
+
 def bars(counts: Sequence[int], *, stream: TextIO | None = None) -> str:
     """A column for each count, one character high; nothing where there is nothing."""
     encoding = getattr(stream or sys.stdout, "encoding", None) or "ascii"

@@ -15,7 +15,7 @@ from digest.cli.options import Quiet
 from digest.cli.sender import ending_well, log_to_stderr, looked_after
 from digest.cli.sending import send_stage
 from digest.cli.stages import bounces_stage, end, ingest_stage, issue_stage, stages
-from digest.cli.terminal import count, when
+from digest.cli.terminal import waits, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,13 +91,12 @@ def _nothing_due(idle: Idle, zone: str) -> Iterator[str]:
         yield f"Nothing is due; next digest {when(idle.next_due, idle.zone, now=now)}"
     for number, waiting in idle.paused:
         yield (
-            f"Issue {number} is paused: {count(waiting, 'digest')} wait. "
+            f"Issue {number} is paused: {waits(waiting, 'digest')}. "
             f"`paper-digest issues resume {number}` sends them, `paper-digest issues` says why."
         )
     if idle.again is not None:
-        mails, again = count(idle.put_off, "mail"), when(idle.again, zone, now=now)
-        verb = "waits" if idle.put_off == 1 else "wait"
-        yield f"{mails} {verb} for another try, from {again} on."
+        again = when(idle.again, zone, now=now)
+        yield f"{waits(idle.put_off, 'mail')} for another try, from {again} on."
 
 
 def serve(

@@ -160,6 +160,11 @@ class Suppressions:
         with self._database.read() as connection:
             return [_returned(row) for row in connection.execute(query)]
 
+    def weight(self, address: str, now: datetime) -> float:
+        """How much of what came back counts against an address now; at ENOUGH it is suppressed."""
+        with self._database.read() as connection:
+            return _weighed(connection, address_key(address), now)[0]
+
     def forget_old(self, now: datetime) -> int:
         """Delete reports that nobody will tell again; says how many."""
         with self._database.write() as connection:
@@ -204,6 +209,17 @@ def _follow(
         return Taken.UNSUBSCRIBED if left else Taken.NOTED
     if report.kind not in WEIGHTS:
         return Taken.NOTED
+    weight, bounces = _weighed(connection, key, now)
+    if weight < ENOUGH:
+        return Taken.NOTED
+    said = " ".join(filter(None, (str(report.code or ""), report.enhanced, report.text)))
+    reason = f"{bounces} bounces, the last: {said}" if said else f"{bounces} bounces"
+    done = _suppress(connection, key, Cause.BOUNCES, reason, now)
+    return Taken.SUPPRESSED if done else Taken.NOTED
+
+
+def _weighed(connection: Connection, key: str, now: datetime) -> tuple[float, int]:
+    """What counts against an address by now, and how many bounces that is."""
     came = connection.execute(
         select(RETURNED.c.kind, RETURNED.c.at).where(
             RETURNED.c.address_key == key,
@@ -211,13 +227,8 @@ def _follow(
             RETURNED.c.at >= now - _LOOK_BACK,
         )
     ).all()
-    if score([(Kind(row.kind), row.at) for row in came], now) < ENOUGH:
-        return Taken.NOTED
-    said = " ".join(filter(None, (str(report.code or ""), report.enhanced, report.text)))
-    bounces = sum(row.kind in WEIGHTS for row in came)
-    reason = f"{bounces} bounces, the last: {said}" if said else f"{bounces} bounces"
-    done = _suppress(connection, key, Cause.BOUNCES, reason, now)
-    return Taken.SUPPRESSED if done else Taken.NOTED
+    weight = score([(Kind(row.kind), row.at) for row in came], now)
+    return weight, sum(row.kind in WEIGHTS for row in came)
 
 
 def _leave(connection: Connection, which: Any) -> bool:  # noqa: ANN401 -- an SQL expression
