@@ -59,7 +59,9 @@ def read(text: str) -> list[Parsed]:
     """Every piece between separators, each with its tree or with its first mistake."""
     if len(text) > MAX_TEXT:
         reason = f"this is {len(text):,} characters long; the most is {MAX_TEXT:,}."
-        return [Parsed(text[:MAX_LINE], 1, 1, mistake=QueryError(reason, column=MAX_TEXT + 1))]
+        *_, last = before = rows_of(text[:MAX_TEXT])
+        wrong = QueryError(reason, line=len(before), column=len(last) + 1)
+        return [Parsed(last[:MAX_LINE], len(before), 1, mistake=wrong)]
     lines = rows_of(text)
     filled = [row for row, line in enumerate(lines, start=1) if line.strip()]
     if len(filled) > MAX_TERMS:

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 DEFAULT_LIMIT: Final = 10
+MAX_INTERESTS: Final = 50
+"""Interests of one reader."""
 
 
 class Layout(StrEnum):

@@ -24,7 +24,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from digest.errors import QueryError
-from subscribers.profile import DEFAULT_LIMIT, Layout, Order, Profile
+from subscribers.profile import DEFAULT_LIMIT, MAX_INTERESTS, Layout, Order, Profile
 from subscribers.query import check
 from subscribers.synonyms import read_group
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from subscribers.subscriber import Subscriber
 
 MAX_TEXT: Final = 500_000
-MAX_INTERESTS: Final = 50
 MAX_LIMIT: Final = 1_000
 NEVER: Final = "never show me"
 SYNONYMS: Final = "my synonyms"

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from digest.cli import app
 from digest.store import open_store
-from subscribers.profile import Order, Profile
+from subscribers.profile import MAX_INTERESTS, Order, Profile
+from subscribers.sheet import read
 
 if TYPE_CHECKING:
     from subscribers.subscriber import Subscriber
@@ -122,6 +123,34 @@ def test_what_cannot_be_is_said_in_one_line_and_changes_nothing(
     assert result.exit_code in {1, 2}
     assert said in result.stderr
     assert ada() == before
+
+
+def test_interests_have_a_limit_that_the_command_line_and_the_edited_text_share() -> None:
+    for number in range(MAX_INTERESTS - 1):
+        well("keywords", "add", ADA, f"word{number}")
+    before = ada()
+    assert len(before.profiles) == MAX_INTERESTS
+    result = call("keywords", "add", ADA, "one more")
+    assert (result.exit_code, ada()) == (1, before)
+    assert "has 50 interests, and the most is 50" in result.stderr
+    assert len(result.stderr.strip().split("\n")) == 1
+    sheet, mistakes = read("".join(f"[Topic {n}]\nword{n}\n" for n in range(MAX_INTERESTS + 1)))
+    assert len(sheet.profiles) == MAX_INTERESTS
+    assert "the most interests are 50" in mistakes[0].reason
+
+
+def test_a_slip_is_told_where_nothing_is_to_be_seen() -> None:
+    well("subscribers", "add", "bo@example.org", "-k", "unlerning\nrouting of what")
+    for words in (["bo@example.org"], ["--query", "unlerning"]):
+        assert "unlerning: Brings nothing. Did you mean unlearning" in well("preview", *words)
+    assert "Did you mean" not in well("preview", "--query", "nothinglikethisanywhere")
+
+
+def test_keywords_come_from_the_standard_input_or_begin_with_a_minus() -> None:
+    assert "Papers with unlearning." in well("keywords", "test", "-", say="unlearning\n")
+    assert "Leaves out papers with unlearning." in well("keywords", "test", "--", "-unlearning")
+    said = call("keywords", "test", "-unlearning").stderr
+    assert "keywords that begin with a minus stand behind --" in said
 
 
 def test_words_and_authors_are_muted_for_the_reader_as_a_whole() -> None:

@@ -21,7 +21,7 @@ from digest.store import open_store
 from digest.web import create_app, preferences
 from digest.web.pages import Form
 from subscribers.links import Purpose
-from subscribers.profile import Layout, Order, Profile
+from subscribers.profile import MAX_INTERESTS, Layout, Order, Profile
 from subscribers.subscriber import Subscriber
 
 if TYPE_CHECKING:
@@ -82,6 +82,14 @@ def test_every_option_of_an_interest_can_be_chosen_and_undone() -> None:
     edited = preferences.read(sent, usual, NOW)
     assert edited.is_good
     assert edited.reader == reader
+
+
+def test_saving_the_page_keeps_as_many_interests_and_lines_as_a_reader_may_have() -> None:
+    many = "\n".join(f"word{number} and its long tail of words" for number in range(200))
+    asked = tuple(Profile(many if n == 0 else f"topic{n}") for n in range(MAX_INTERESTS))
+    reader = Subscriber("ada@example.org", profiles=asked)
+    sent = Form({name: [value] for name, value in preferences.fields(reader).items()})
+    assert preferences.read(sent, reader, NOW).reader.profiles == asked
 
 
 def test_own_synonyms_are_offered_with_what_they_add_and_act_once_added(house: House) -> None:

@@ -57,6 +57,15 @@ def test_nothing_in_common_is_nothing_suggested() -> None:
     assert suggest([paper(1, "")], recent([])) == ()
 
 
+def test_everyday_words_are_no_topic_however_few_papers_there_are() -> None:
+    one = paper(1, "The third thing to know", "They stay; nobody had questions. They stay out.")
+    other = paper(2, "Question answering over audits", "Audits of question answering.")
+    found = texts([one, other], USUAL)
+    assert not {"third", "stay", "know", "question", "questions", "had", "nobody"} & set(found)
+    assert '"question answering"' in found
+    assert "audits" in found
+
+
 def test_one_paper_is_enough_to_begin_with() -> None:
     assert "zebrafish larvae" in {
         one.strip('"') for one in texts([paper(1, "Of zebrafish larvae")], USUAL)

@@ -17,7 +17,7 @@ from digest.cli.options import Address
 from digest.cli.readers import Limit, Shape, keywords_read, reader_at
 from digest.cli.terminal import columns, table
 from digest.errors import Conflict, NotFound
-from subscribers.profile import DEFAULT_LIMIT, Order, Profile, called
+from subscribers.profile import DEFAULT_LIMIT, MAX_INTERESTS, Order, Profile, called
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,6 +90,12 @@ def add(
         if reader.profiles == (Profile(),):
             return replace(reader, profiles=(fresh,))  # the top ten was all there was
         _unnamed(reader, fresh.name)
+        if len(reader.profiles) >= MAX_INTERESTS:
+            raise Conflict(
+                f"{reader.address} has {len(reader.profiles)} interests, and the most is "
+                f"{MAX_INTERESTS}: add lines to one of them with `keywords set`, or drop one with "
+                "`keywords remove`"
+            )
         return replace(reader, profiles=(*reader.profiles, fresh))
 
     _change(address, added, shown=lambda reader: reader.profiles[-1:])

@@ -16,7 +16,7 @@ from digest.cli.terminal import bars, columns, table
 from digest.tex import in_unicode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from digest.app import App
     from digest.errors import QueryError
@@ -42,7 +42,11 @@ _LONGEST: Final = 366
 )
 def try_out(
     query: Annotated[
-        str, typer.Argument(metavar="QUERY", help="A text of keywords, as a reader types it.")
+        str,
+        typer.Argument(
+            metavar="QUERY",
+            help="A text of keywords, as a reader types it; - reads it from the standard input.",
+        ),
     ],
     *,
     days: Annotated[
@@ -56,7 +60,10 @@ def try_out(
     """Say what keywords mean, and what they would have brought in the last days."""
     from digest.app import open_app
     from digest.volume import volume
+    from subscribers.grammar import MAX_TEXT
 
+    if query == "-":
+        query = sys.stdin.read(MAX_TEXT + 1)
     with open_app(settings(), create=False) as house:
         recent = recent_papers(house, days)
         answer = volume(query, recent, house.thesaurus())
@@ -82,6 +89,19 @@ def recent_papers(house: App, days: int) -> Recent:
     today = now.date()
     papers = house.store.papers.between(today - timedelta(days=days - 1), today)
     return Recent(papers, today=today, now=now, days=days)
+
+
+def meant(house: App, texts: Sequence[str]) -> Iterator[str]:
+    """Each line that brought nothing in the last days, with what may have been meant by it."""
+    from digest.volume import DAYS, remark, volume
+    from subscribers.profile import Profile
+
+    recent = recent_papers(house, DAYS)
+    for text in texts:
+        answer = volume(Profile(text), recent)
+        for line in answer.lines:
+            if line.instead:
+                yield f"{line.text}: {remark(line, answer)}"
 
 
 def told(answer: Volume, recent: Recent) -> Iterator[str]:

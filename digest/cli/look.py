@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from digest.cli.environment import settings
+from digest.cli.keywords import meant
 from digest.cli.readers import keywords_read, reader_at
 from digest.errors import NotFound
 from subscribers.profile import Layout
@@ -74,7 +75,6 @@ def preview(
     """
     from digest.app import open_app
     from digest.hints import BUDGET
-    from digest.preview import made
     from digest.preview import preview as look_ahead
 
     if bool(address) == (query is not None) and not (serve and not address):
@@ -95,9 +95,7 @@ def preview(
         for line in nearly:
             typer.echo(f"  nearly in: {line.title} ({line.why})")
         if not seen.has_mail:
-            if reader and not day and (last := made(house, reader)):
-                then = last[0].created_at.astimezone(ZoneInfo(reader.schedule.zone))
-                typer.echo(f"The last one: paper-digest preview {address} --date {then:%Y-%m-%d}")
+            _say_instead(house, reader, query, day)
             return
         for hint in seen.hints:
             typer.echo(f"  hint: {hint}")
@@ -116,6 +114,20 @@ def preview(
     typer.echo(f"Size: {seen.size / 1000:.0f} kB of {BUDGET // 1000} kB\n{page}\n{text}\n{raw}")
     if show and not _opened(page.resolve().as_uri()):
         typer.echo("No browser was found here: open the .html by hand.", err=True)
+
+
+def _say_instead(
+    house: App, reader: Subscriber | None, query: str | None, day: datetime | None
+) -> None:
+    """Where there is no mail: what may have been meant, and the day of the last mail."""
+    from digest.preview import made
+
+    texts = [one.text for one in reader.profiles] if reader else [query or ""]
+    for said in meant(house, texts):
+        typer.echo(f"  {said}")
+    if reader and not day and (last := made(house, reader)):
+        then = last[0].created_at.astimezone(ZoneInfo(reader.schedule.zone))
+        typer.echo(f"The last one: paper-digest preview {reader.address} --date {then:%Y-%m-%d}")
 
 
 def _opened(uri: str) -> bool:

@@ -14,8 +14,8 @@ from digest.cli.environment import settings
 from digest.cli.examples import example
 from digest.cli.options import Address, read_date
 from digest.cli.terminal import confirmed, count, when
-from digest.errors import QueryError
-from subscribers.profile import DEFAULT_LIMIT, Layout, Profile
+from digest.errors import Conflict, QueryError
+from subscribers.profile import DEFAULT_LIMIT, MAX_INTERESTS, Layout, Profile
 from subscribers.subscriber import Cadence, Schedule, Status, Subscriber, normalize_address
 
 if TYPE_CHECKING:
@@ -237,6 +237,8 @@ def _welcome(house: App, reader: Subscriber) -> None:
 
 def interests(keywords: Sequence[str], limit: int) -> tuple[Profile, ...]:
     """One interest for each; raises QueryError with the text it is about."""
+    if len(keywords) > MAX_INTERESTS:
+        raise Conflict(f"these are {len(keywords)} interests, and the most is {MAX_INTERESTS}")
     read = tuple(Profile(keywords_read(text), limit=limit) for text in keywords)
     return read or (Profile(limit=limit),)
 

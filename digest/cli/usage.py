@@ -40,6 +40,8 @@ def _of_option(error: Exception, named: str, said: str) -> str:
         return f"{named} needs a value behind it: {_usage(error)}"
     close = getattr(error, "possibilities", None)
     other = f"did you mean {_either(sorted(close))}?" if close else "--help lists what there is"
+    if not named.startswith("--"):
+        other += "; keywords that begin with a minus stand behind --, as in: -- '-survey'"
     return f"there is no option {named!s:.{_LONGEST}}: {other}"
 
 

@@ -16,7 +16,7 @@ from digest.web.limits import network_of
 from digest.web.pages import Form, form, typed
 from digest.web.signup import AGAIN, Asked, Refusal, read
 from subscribers.muting import muted_lines
-from subscribers.profile import Profile
+from subscribers.profile import MAX_INTERESTS, Profile
 from subscribers.subscriber import MAX_ADDRESS
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def front_routes(front: Front) -> APIRouter:
             return refused
         text = _typed(request, "q")
         number = preferences.whole(_typed(request, "field"))
-        if 0 <= number < preferences.MAX_PROFILES:
+        if 0 <= number < MAX_INTERESTS:
             plain = Profile(text)
             limit = preferences.limit_of(_typed(request, "limit"), plain.limit)
             return front.interest(request, replace(plain, limit=limit), number)

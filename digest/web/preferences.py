@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from digest.papers import tidy_text
 from digest.phrases import cadence_words
-from subscribers.profile import Layout, Order, Profile
+from subscribers.grammar import MAX_TEXT
+from subscribers.profile import MAX_INTERESTS, Layout, Order, Profile
 from subscribers.query import check
 from subscribers.subscriber import Cadence, Schedule, Status
 from subscribers.synonyms import read_group
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 Chosen = TypeVar("Chosen")
 Default = TypeVar("Default")
 
-MAX_PROFILES: Final = 20
 MAX_QUERY: Final = 4_000
 MAX_MUTED: Final = 200
 LIMITS: Final = (5, 10, 20, 30, 50, 0)
@@ -166,11 +166,11 @@ def _profiles(
     profiles: list[Profile] = []
     found: list[tuple[Mistake, ...]] = []
     raised = form["up"]
-    for number in range(MAX_PROFILES):
+    for number in range(MAX_INTERESTS):
         if f"text-{number}" not in form:
             break
         is_known = number < len(reader.profiles)
-        text = form[f"text-{number}"][:MAX_QUERY].strip("\n")
+        text = form[f"text-{number}"][: MAX_TEXT + 1].strip("\n")
         if form[f"remove-{number}"] or (not is_known and not text.strip()):
             continue
         if repair := form[f"repair-{number}"]:
