@@ -287,7 +287,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "DIGEST_ZONE",
-        "The time zone of readers who are added without one.",
+        "The time zone of readers who are added without one, and of the hours that commands tell.",
         "a zone of the IANA database, as in Europe/Paris",
         values.zone,
         default="UTC",
