@@ -247,7 +247,8 @@ def _unmatched(reader: Subscriber, paper: Paper) -> str:
         return ""
     text, why = min(found, key=lambda each: each[1].count(","))
     others = " (nor any other line)" if len(found) > 1 else ""
-    return f"it does not fit {text!r}, because {why}{others}"
+    is_out = "it is " if why.startswith("left out") else ""
+    return f"it does not fit {text!r}, because {is_out}{why}{others}"
 
 
 def _then(app: App, reader: Subscriber, paper: Paper, history: Sequence[Entry]) -> str:

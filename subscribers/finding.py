@@ -107,10 +107,12 @@ class Text:
             ]
         if pattern.value not in self._different:
             return ()
-        return [at for at, word in enumerate(self._folded) if word == pattern.value]
-
-    # Not a list of places for each word: nobody asks for most of them, and a collector of
-    # garbage would look at all of them again and again.
+        # Not a list of places for each word: nobody asks for most of them, and a collector of
+        # garbage would look at all of them again and again.
+        folded, found = self._folded, [-1]
+        for _ in range(folded.count(pattern.value)):
+            found.append(folded.index(pattern.value, found[-1] + 1))
+        return found[1:]
 
     @cached_property
     def _folded(self) -> tuple[str, ...]:

@@ -22,7 +22,6 @@ from subscribers.tree import And, Field, Node, Not, Or, Term, leaves, words_in
 MAX_TEXT: Final = 50_000
 MAX_TERMS: Final = 1_000
 MAX_WORDS: Final = 2_000
-MAX_DEPTH: Final = 20
 MAX_MISTAKES: Final = 100
 """Mistakes that are told; what stands behind the next one is not read."""
 _MOST_MENDED: Final = 20
@@ -218,10 +217,6 @@ def put(line: str, start: int, end: int, piece: str) -> str:
 class _Reader(Lexer):
     """One physical line, read."""
 
-    def __init__(self, line: str) -> None:
-        super().__init__(line)
-        self._depth = 0
-
     def pieces(self) -> list[_Piece]:
         """What stands between this line's separators."""
         groups = _split(self.lexemes(), len(self.line))
@@ -232,7 +227,6 @@ class _Reader(Lexer):
         slip = next((lexeme.slip for lexeme in group if lexeme.slip is not None), None)
         tree = None
         if slip is None:
-            self._depth = 0
             rest = list(reversed(group))
             try:
                 tree = self._either(rest)
@@ -307,15 +301,9 @@ class _Reader(Lexer):
         return node.part if isinstance(node, Not) else Not(_required(node))
 
     def _group(self, opening: Lexeme, rest: list[Lexeme]) -> Node | None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            reason = f"parentheses stand more than {MAX_DEPTH} deep here."
-            flat = re.sub("[()]", " ", self.line)
-            raise Slip(reason, opening.start, opening.end, (0, len(self.line), flat))
         is_empty = bool(rest) and rest[-1].kind == "close"
         last = rest[0].end if rest else opening.end
         node = self._either(rest, grouped=True)
-        self._depth -= 1
         start, end = opening.start, opening.end
         if not rest:
             reason = "this parenthesis is never closed."

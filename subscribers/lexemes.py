@@ -17,6 +17,7 @@ from subscribers.tree import Field, Floor, Node, Term, patterns_of
 from subscribers.words import words
 
 MAX_LINE: Final = 2_000
+MAX_DEPTH: Final = 20
 MAX_NEAR: Final = 50
 MAX_WEIGHT: Final = 100.0
 _MOST_SLIPS: Final = 20
@@ -111,6 +112,7 @@ class Lexer:
     def __init__(self, line: str) -> None:
         self.line = line
         self.shouting = _is_shouted(line)
+        self._depth = 0
 
     def lexemes(self) -> list[Lexeme]:
         """The line in pieces; words, phrases and floors already carry their node.
@@ -144,6 +146,7 @@ class Lexer:
         lexeme: Lexeme | None = None
         match kind:
             case "open" | "close":
+                self._deeper(kind, start, end)
                 lexeme = Lexeme(kind, match[0], start, end)
             case "word":
                 lexeme, end = self._word(Field.ANY, start, start, match[0])
@@ -162,6 +165,13 @@ class Lexer:
             case _:
                 lexeme = Lexeme(kind, match[0], start, end)
         return lexeme, end
+
+    def _deeper(self, kind: str, start: int, end: int) -> None:
+        """Count parentheses; nobody means so many inside each other."""
+        if kind == "open" and self._depth == MAX_DEPTH:
+            reason = f"parentheses stand more than {MAX_DEPTH} deep here."
+            raise Slip(reason, start, end, (0, len(self.line), re.sub("[()]", " ", self.line)))
+        self._depth = max(0, self._depth + (1 if kind == "open" else -1))
 
     def _weighted(self, match: re.Match[str]) -> Lexeme:
         weight = float(match["number"] or 0)

@@ -143,6 +143,7 @@ def test_a_slip_is_told_where_nothing_is_to_be_seen() -> None:
     well("subscribers", "add", "bo@example.org", "-k", "unlerning\nrouting of what")
     for words in (["bo@example.org"], ["--query", "unlerning"]):
         assert "unlerning: Brings nothing. Did you mean unlearning" in well("preview", *words)
+    assert "unlerning: Brings nothing. Did you mean unlearning" in well("why", "bo@example.org")
     assert "Did you mean" not in well("preview", "--query", "nothinglikethisanywhere")
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from digest.errors import QueryError
 from digest.papers import Author, Listing, Paper, PaperId, Signals
-from subscribers.grammar import MAX_DEPTH, MAX_TERMS, MAX_TEXT, MAX_WORDS
-from subscribers.lexemes import MAX_LINE, MAX_WEIGHT
+from subscribers.grammar import MAX_TERMS, MAX_TEXT, MAX_WORDS
+from subscribers.lexemes import MAX_DEPTH, MAX_LINE, MAX_WEIGHT
 from subscribers.muting import muted_by
 from subscribers.profile import Profile
 from subscribers.query import matches, parse

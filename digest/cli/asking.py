@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from digest.cli.environment import settings
+from digest.cli.keywords import meant
 from digest.cli.options import Address, AsJson
 from digest.cli.readers import reader_at
 from digest.cli.terminal import count, stamp, table, when
@@ -69,6 +70,9 @@ def _say_of_reader(house: App, known: Reader, now: datetime) -> None:
     if known.misses:
         typer.echo("Nearly:")
         _say("  not", known.misses)
+    if known.looked_at and not known.matched:
+        for line in meant(house, [profile.text for profile in reader.profiles]):
+            typer.echo(line)
     typer.echo("")
     if known.last:
         zone = ZoneInfo(house.settings.zone)
