@@ -107,10 +107,20 @@ def quoted_printable(text: str) -> bytes:
         whole = whole.replace(b"=7F\n", b"=20\n").replace(b"=0B\n", b"=09\n")
     if not whole.endswith(b"\n"):
         whole += b"=\n"
-    whole = b"\n" + whole
-    while b"\n." in whole:  # what follows the dot may have no room beside it, or be one, too
-        whole = whole.replace(b"\n.", b"\n=2E=\n")
-    return whole[1:].replace(b"\n", b"\r\n")
+    if b"\n." in whole or whole.startswith(b"."):
+        whole = _without_dots(whole)
+    return whole.replace(b"\n", b"\r\n")
+
+
+def _without_dots(lines: bytes) -> bytes:
+    """Quoted-printable of which no line begins with a dot, each in a line of its own instead.
+
+    What follows a dot may have no room beside what it becomes, or be one, too.
+    """
+    lines = b"\n" + lines
+    while b"\n." in lines:
+        lines = lines.replace(b"\n.", b"\n=2E=\n")
+    return lines[1:]
 
 
 def _headers(letter: Letter, boundary: str) -> str:
