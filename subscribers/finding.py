@@ -31,7 +31,7 @@ from subscribers.tree import (
     adjacent,
     runs,
 )
-from subscribers.words import Token, fold, parts_of, plain, scanner, words
+from subscribers.words import Token, fold, parts_of, placed, plain, scanner, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,9 +85,8 @@ class Text:
     @cached_property
     def _starts(self) -> array[int]:
         """Where each word's piece begins; few texts are ever asked."""
-        found = list(scanner(self._text).finditer(self._text))
-        sizes = map(len, parts_of([piece[0] for piece in found]))
-        each = map(repeat, (piece.start() for piece in found), sizes)
+        pieces, starts = placed(self._text)
+        each = map(repeat, starts, map(len, parts_of(pieces)))
         return array("l", chain.from_iterable(each))
 
     def is_there(self, pattern: Pattern, at: int) -> bool:

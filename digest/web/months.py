@@ -56,6 +56,8 @@ class Month:
 LOOK_AGAIN: Final = timedelta(seconds=60)
 MOST_ANSWERS: Final = 256
 NAME: Final = "months"
+_YOUNG: Final = 20_000
+"""Objects made before the collector looks again: a page makes thousands, and none of them stays."""
 """Of the threads that read papers."""
 
 
@@ -114,6 +116,7 @@ class Months:
         # The collector would look through these papers again and again, and stop every page.
         gc.collect(1)
         gc.freeze()
+        gc.set_threshold(_YOUNG)
         return month, state
 
     def _remake(self, now: datetime) -> None:
