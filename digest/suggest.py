@@ -79,46 +79,39 @@ _OF_ABSTRACTS: Final = """
 _OF_EVERYDAY: Final = """
     above according account actual add advantage after again against age ago aid alone amount
     another answer anybody anyone anything apart appear around ask assess aspect asset away back
-    bad bar basic become bed before begin behind believe below beside beyond big bit block body
-    book both bottom break bring broad build burden business busy call came cannot care careful
-    carry cause center central chance character check choice choose city clear close collect
-    color come comment company conclude condition contain context continue control cost count
-    country couple course cut daily day deal death decade decide decision deep define degree
-    describe desire detail did die differ difficult direct discuss distance distinct divide done
-    door doubt down draw drive drop early ease easy edge effect effort either element else empty
-    end enough ensure entire equal especially essential establish estimate event ever every
-    everybody everyone everything exact except expect expensive explain express extend extent
-    extreme eye face fact factor fail failure fair fall false family far fast fat father favor
-    fear feature feel fill final fine fit fix flat floor follow food foot force forget form
-    forward found frequent friend front game gap gave general get give go gone got ground group
-    grow growth had half hand handle happen head hear heart heavy held hence her herself hide him
-    himself his hit hold home hope hour house huge human hundred ignore imagine immediate inside
-    interest into involve item itself job join just keep kept key kind kitchen knew know largely
-    last late later law lay least leave led left length less let letter level lie life light
-    likely line link list listen little live local lone look lose loss lost lot love machine made
-    maintain manner mark match material matter meaning measure meet member mention merely message
-    middle might million mind mine minute miss mistake mix moment money month morning mostly
-    mother move must myself name narrow natural nature necessary neither never nevertheless next
-    night nobody none nor normal nothing notice now object obvious occur off offer office old ones
-    onto opinion opposite option others ought out outside own owner pain part partial pass past
-    pay peak people per percent perhaps permit person phase phone phrase physical pick picture
-    piece place plain play please plenty plus point position power precise prefer prepare presence
-    press pretty prevent price principle print private probably produce product promise proper
-    prove pull purpose push put question quick quickly quiet quite quote raise ran rare rather
-    reach read reader ready reason receive recognize recommend record reflect regard region
-    regular relative remove repeat replace report represent rest return right ring rise role room
-    round row rule run safe said sake satisfy save saw say scene school score search season seat
-    secondary section see seek seem seen select sell send sense sent sentence separate series
-    serious serve service share short side sight sign silent similar situation size slow slowly
-    social society some somebody someone something sort sound source space speak speaker special
-    spend spent split spread stage stand start stay stop store story straight strange street
-    stress strict strike string stronger structure subject succeed success sudden sum sure surface
-    surprise survive table take taken talk target teach team tell term test text thank thing think
-    third thought thousand throw thus tie tight till title today told tomorrow tool top topic
-    touch toward town track trade trouble true trust truth try turn twice ultimate unable unit
-    unless until upon usual usually value variety vary version view visit voice wait walk wall
-    want watch water week weight went white whole why win wish without woman wonder word wrong
-    wrote yes yesterday yourself
+    bad bar basic become bed before begin behind believe below beside beyond big bit block book
+    both bottom break bring broad build burden business busy call came cannot care careful carry
+    cause center central chance check choice choose clear close collect come comment company
+    conclude condition contain context continue cost count country couple course cut daily day
+    deal death decade decide decision deep define degree describe desire detail did die differ
+    difficult direct discuss distinct divide done door doubt down draw drive drop early ease
+    easy effect effort either element else empty end enough ensure entire equal especially
+    essential establish ever every everybody everyone everything exact except expect expensive
+    explain express extend extent extreme fact factor fair fall false family far fast fat father
+    favor fear feel fill final fix flat floor follow foot force forget form forward found
+    frequent friend front gap gave general get give go gone got ground grow had half handle
+    happen head hear heavy held hence her herself hide him himself his hit hold home hope hour
+    house huge hundred ignore imagine immediate inside interest into involve itself job join
+    just keep kept key kind kitchen knew know largely last late later law lay least leave led
+    left length less let letter level lie life likely line listen little live local lone look
+    lose loss lost lot love made maintain manner mark meaning meet member mention merely middle
+    might million mine minute miss mistake mix moment month morning mostly mother move must
+    myself name narrow necessary neither never nevertheless next night nobody none nor normal
+    nothing notice now obvious occur off offer office old ones onto opposite others ought out
+    outside own owner part partial pass past pay peak people per percent perhaps permit pick
+    piece place plain please plenty plus point precise prefer prepare presence press pretty
+    print private probably produce promise proper prove pull purpose push put question quick
+    quickly quiet quite quote raise ran rare rather reach read reader ready receive recognize
+    recommend record reflect regard regular relative repeat replace represent rest return right
+    rise room round row run safe said sake satisfy save saw say seat secondary see seek seem
+    seen select sell send sent sentence separate serious serve share short side sight silent
+    similar situation size slow slowly society some somebody someone something sort speak
+    special spend spent spread stage stand start stay stop store straight strange street strict
+    stronger succeed success sudden sum sure surprise take taken talk target tell thank thing
+    third thought thousand throw thus tie tight till title today told tomorrow top toward town
+    trouble true truth try turn twice ultimate unable unless until upon usual usually value vary
+    visit wait want week went white whole why win wish without woman wonder wrong wrote yes
+    yesterday yourself
 """
 _SAYS_LITTLE: Final = frozenset(_OF_EVERYDAY.split())
 """Words that are no term by themselves: question, but question answering."""

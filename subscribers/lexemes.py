@@ -113,6 +113,7 @@ class Lexer:
         self.line = line
         self.shouting = _is_shouted(line)
         self._depth = 0
+        self._slips = 0
 
     def lexemes(self) -> list[Lexeme]:
         """The line in pieces; words, phrases and floors already carry their node.
@@ -120,7 +121,6 @@ class Lexer:
         A mistake is a piece too, and reading goes on behind it.
         """
         found: list[Lexeme] = []
-        slips = 0
         at = len(self.line) - len(self.line.lstrip())
         if bullet := re.compile(r"(?:[-*\u2022\u2013\u2014\u00b7]|\d{1,2}[.)])[ \t]+(?=\S)").match(
             self.line, at
@@ -130,8 +130,8 @@ class Lexer:
             try:
                 lexeme, at = self._next(at)
             except Slip as slip:
-                slips += 1
-                end = slip.end if slips < _MOST_SLIPS else len(self.line)
+                self._slips += 1
+                end = slip.end if self._slips < _MOST_SLIPS else len(self.line)
                 lexeme, at = Lexeme("slip", self.line[at:end], at, end, slip=slip), end
             if lexeme is not None:
                 found.append(lexeme)
@@ -169,6 +169,7 @@ class Lexer:
     def _deeper(self, kind: str, start: int, end: int) -> None:
         """Count parentheses; nobody means so many inside each other."""
         if kind == "open" and self._depth == MAX_DEPTH:
+            self._slips = _MOST_SLIPS  # what stands behind says no more
             reason = f"parentheses stand more than {MAX_DEPTH} deep here."
             raise Slip(reason, start, end, (0, len(self.line), re.sub("[()]", " ", self.line)))
         self._depth = max(0, self._depth + (1 if kind == "open" else -1))

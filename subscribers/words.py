@@ -84,7 +84,7 @@ _SPECIAL: Final = str.maketrans(
 )
 _DIMENSIONS: Final = re.compile("[0-9][-\u2010-\u2013][Dd]")
 _ELL: Final = re.compile(r"\\ell(?:\$?_(?:[0-9]+|\{[0-9]+\})\$?)?")
-_NUMBERED: Final = re.compile(r"([^\W\d_]{2,})(\d+(?:\.\d+)*[^\W\d_]{0,2})")
+_NUMBERED: Final = re.compile(r"([^\W\d_]{3,}|[^\W\d_]{2}(?=[\d.]+$))(\d+(?:\.\d+)*[^\W\d_]{0,2})")
 _FORMULAS: Final = frozenset(
     {"ch", "co", "cf", "cs", "ho", "nh", "no", "oh", "ph", "po", "sf", "so", "uf", "uo", "vo", "wo"}
 )
@@ -178,7 +178,8 @@ def _fold_piece(piece: str) -> tuple[Token, ...]:
         return (Token(name, name, 0, end),)
     if _ACRONYM_PLURAL.fullmatch(written):
         written, lower = written[:-1], lower[:-1]
-    return _halves(written, lower, end) or (Token(american(singular(lower)), written, 0, end),)
+    word = american(singular(lower))
+    return _halves(word, written, lower, end) or (Token(word, written, 0, end),)
 
 
 def _sign(piece: str) -> str | None:
@@ -195,9 +196,8 @@ def _sign(piece: str) -> str | None:
     return None
 
 
-def _halves(written: str, lower: str, end: int) -> tuple[Token, ...]:
+def _halves(word: str, written: str, lower: str, end: int) -> tuple[Token, ...]:
     """The two words of a joined one: finetuning, and GPT4, a name with its number behind it."""
-    word = american(singular(lower))
     cut = shown = COMPOUNDS.get(word, 0)
     if not cut and (numbered := _NUMBERED.fullmatch(lower)) and numbered[1] not in _FORMULAS:
         shown = len(numbered[1])

@@ -91,6 +91,7 @@ def test_these_are_the_same_words(same: tuple[str, ...]) -> None:
         ("IL-6", "IL-16"),
         ("IL6", "IL60"),
         ("CO", "CO2"),
+        ("RI3D", "RI 3D"),
         ("CO 2", "CO2"),
         ("H 100", "H100"),
         ("poet", "pot"),
