@@ -274,6 +274,7 @@ def test_no_message_is_believed_that_is_not_amazon_s_own(house: App, site: Site)
         HOST + "/else.pem",
         HOST + PEM + "?x=1",
         "https://169.254.169.254" + PEM,
+        "https://[sns.eu-west-1.amazonaws.com" + PEM,
         "",
     ],
 )
@@ -284,6 +285,11 @@ def test_a_certificate_is_fetched_from_amazon_s_host_and_nowhere_else(
     assert (answer.status, amazon.asked) == (403, [])
     assert "its certificate is not at sns.eu-west-1.amazonaws.com" in answer.text
     assert status(house) is Status.ACTIVE
+
+
+def test_what_no_text_can_hold_was_signed_by_nobody(site: Site) -> None:
+    answer = post(site, {**message(complaint()), "Message": "half a pair: \ud800"})
+    assert (answer.status, answer.text) == (403, "Refused: its signature does not hold.\n")
 
 
 def test_a_certificate_that_cannot_be_had_makes_amazon_try_again(

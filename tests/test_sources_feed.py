@@ -71,6 +71,14 @@ def answer(body: bytes) -> Answer:
     return Answer(AnswerState.OK, "https://journal.example/rss", 200, body)
 
 
+def test_a_link_that_is_none_costs_the_other_items_nothing() -> None:
+    odd = {"id": "1", "url": "http://[x", "title": "Odd", "content_text": "x"}
+    fine = {"id": "2", "url": "https://lab.example/2", "title": "Fine", "content_text": "x"}
+    found = fetch(as_json(items=[odd, fine], next_url="https://[y"))
+    assert found.state is FetchState.OK
+    assert "Fine" in {paper.title for paper in found.papers}
+
+
 def test_it_passes_the_contract_of_sources() -> None:
     check_source(lambda url: Feed(Options(argument=f"{url}/rss")), lambda _: Reply(RSS), TODAY)
 

@@ -93,7 +93,7 @@ class Feed:
             label = tidy_text(plain(channel.title), _MAX_LABEL) or label
             found += channel.items
             trouble = trouble or ("" if channel.complete else "broke off in the middle")
-            url = urljoin(url, channel.next_url) if channel.next_url else ""
+            url = _beside(url, channel.next_url)
         if answer is None or (trouble and not found):
             yield self._failed(day, trouble, answer)
             return
@@ -125,7 +125,7 @@ class Feed:
         return tuple(papers.values()), tuple(skipped)
 
     def _paper(self, item: Item, label: str, day: date) -> Paper:
-        link = urljoin(self._url, item.link) if item.link else ""
+        link = _beside(self._url, item.link)
         names = _names(item, link)
         if not names:
             seed = "\0".join((self._url, item.guid or plain(item.title) + str(item.published_at)))
@@ -277,6 +277,14 @@ def _names(item: Item, link: str) -> list[PaperId]:
             found.append(PaperId("url", canonical))
             break
     return sorted(dict.fromkeys(found), key=lambda one: ("arxiv", "doi", "url").index(one.scheme))
+
+
+def _beside(base: str, link: str) -> str:
+    """Where a link leads from there; nothing where it is none."""
+    try:
+        return urljoin(base, link) if link else ""
+    except ValueError:  # as http://[x
+        return ""
 
 
 def canonical_url(url: str) -> str:
