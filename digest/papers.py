@@ -273,9 +273,11 @@ def tidy(paper: Paper) -> Paper:
 
 
 def _is_name(name: PaperId) -> bool:
-    """Whether a source's name for a paper may stand in a row and on a page."""
+    """Whether a source's name for a paper may stand in a row, in an index and on a page."""
     value = name.value
-    return 0 < len(value) <= MAX_URL and value.isprintable() and " " not in value
+    if not value.isprintable() or " " in value:
+        return False
+    return 0 < len(value.encode()) <= MAX_URL  # PostgreSQL indexes 2,700 bytes
 
 
 def _tidy_names(names: tuple[str, ...]) -> tuple[str, ...]:

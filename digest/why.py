@@ -16,7 +16,7 @@ from digest.news import FIRST, GRACE, consider, matched
 from digest.papers import PaperId
 from digest.preview import window_of
 from digest.selection import Selection, muted, near_misses
-from digest.store.history import EXCLUDED, Sought
+from digest.store.history import EXCLUDED, WITH_PAPERS, Sought
 from digest.volume import because
 from subscribers.finding import paper_ids
 from subscribers.profile import called
@@ -192,7 +192,7 @@ def _titled(app: App, text: str) -> list[Paper]:
 
 def _pick_of(entry: Entry, paper: Paper) -> Pick | None:
     """The paper as it stood in a digest, if it did."""
-    if not entry.selection:
+    if entry.kind not in WITH_PAPERS or not entry.selection:
         return None
     picks = Selection.unpack(entry.selection).picks
     return next((pick for pick in picks if pick.paper == paper.number), None)

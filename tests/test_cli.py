@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -555,6 +555,25 @@ def test_what_is_due_stays_due_where_another_thing_is_changed(house: Path) -> No
         assert store.subscribers.by_number(reader.number).next_due == due
         well("subscribers", "edit", "ada@example.org", "--at", "18:30")
         assert store.subscribers.by_number(reader.number).next_due != due
+
+
+def test_why_is_told_also_of_who_was_sent_a_notice(house: Path) -> None:
+    well("subscribers", "add", "ada@example.org", "-k", "unlearning")
+    well("ingest", "--now")
+    with open_store(f"sqlite:///{house / 'paper-digest.db'}") as store:
+        reader = store.subscribers.by_address("ada@example.org")
+        store.notices.post(
+            reader,
+            "quiet",
+            channel="eml",
+            domain="example.org",
+            now=datetime.now(UTC),
+            lasts=timedelta(days=1),
+            about=b"{}",
+        )
+        (paper, *_) = store.papers.by_numbers([1]).values()
+    assert "quiet" in well("why", "ada@example.org")
+    assert paper.title in well("why", "ada@example.org", str(paper.id))
 
 
 def test_who_is_forgotten_is_in_no_line_of_the_log(house: Path) -> None:

@@ -14,7 +14,7 @@ from served import ADDRESS, NOW, House
 from starlette.requests import Request
 
 from digest.app import App
-from digest.papers import Author, Listing, Paper, PaperId, tidy
+from digest.papers import Author, Listing, MalformedPaper, Paper, PaperId, tidy
 from digest.sources.fields import count
 from digest.store import open_store
 from digest.web import create_app
@@ -151,6 +151,24 @@ def test_a_paper_of_odd_names_costs_the_others_of_its_list_nothing(house: House)
     kept = {paper.title: paper for paper in store.by_numbers([1, 2]).values()}
     assert kept["Unlearning"].aliases == ()
     assert kept["Fine"].aliases == fine.aliases
+
+
+def test_a_name_is_no_longer_than_an_index_keeps(house: House) -> None:
+    # A word after the other in another order: what repeats would be kept packed, and shorter.
+    long = "".join(chr(0x4E00 + n * n * 7919 % 0x5000) for n in range(950))
+    with pytest.raises(MalformedPaper, match="is none"):
+        tidy(Paper(PaperId("url", f"https://lab.example/{long}"), "Unlearning"))
+    listed = (Listing("feed", "Lab", NOW.date(), category=long),)
+    odd = tidy(
+        Paper(
+            PaperId("arxiv", "2611.00001"),
+            "Unlearning",
+            aliases=(PaperId("doi", f"10.1234/{long}"),),
+            listings=listed,
+        )
+    )
+    assert odd.aliases == ()
+    assert house.app.store.papers.ingest([odd], NOW).new == 1
 
 
 def test_a_count_is_one_that_every_database_keeps() -> None:

@@ -110,8 +110,11 @@ def _row(entry: Entry, zone: ZoneInfo) -> tuple[str, ...]:
 
 def _papers(entry: Entry) -> str:
     from digest.selection import Selection
+    from digest.store.history import WITH_PAPERS
 
-    return f"{len(Selection.unpack(entry.selection).picks)}" if entry.selection else "–"
+    if entry.kind not in WITH_PAPERS or not entry.selection:
+        return "–"
+    return f"{len(Selection.unpack(entry.selection).picks)}"
 
 
 def _say_of_paper(house: App, verdict: Verdict) -> None:
