@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from recorder import Recorder, Session
 
 from digest.app import App, open_app
+from digest.cli.sender import looked_after
 from digest.notices import Notice, post
 from digest.settings import load
 from digest.testing import FixtureServer, Reply, Request
@@ -127,3 +129,28 @@ def test_a_signal_does_not_wait_for_a_source_that_stalls(tmp_path: Path) -> None
             assert process.wait(30) == 0
             assert not stalling.go_on.is_set()
             stalling.go_on.set()
+
+
+class Said(logging.Handler):
+    """What was logged, to be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came = threading.Event()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+        self.came.set()
+
+
+def test_a_sender_that_cannot_be_started_is_told_and_tried_again() -> None:
+    said, log = Said(), logging.getLogger("digest.cli.sender")
+    log.addHandler(said)
+    try:
+        with looked_after({"TOO_LONG": "x" * 200_000}):  # no system takes such an environment
+            assert said.came.wait(60)
+    finally:
+        log.removeHandler(said)
+    assert said.lines[0].startswith("sender not started error=")
+    assert said.lines[0].endswith("again_in=5")

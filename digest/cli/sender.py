@@ -22,6 +22,7 @@ from digest.cli.environment import settings
 from digest.cli.options import Quiet
 from digest.cli.sending import send_stage
 from digest.cli.stages import end, stages
+from digest.errors import why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,12 +96,20 @@ def looked_after(changes: dict[str, str]) -> Iterator[None]:
     stopping = threading.Event()
     running: list[subprocess.Popen[bytes]] = []
 
+    starting = threading.Lock()
+
     def keep() -> None:
-        while not stopping.is_set():
-            running[:] = [_start(changes)]
-            status = running[0].wait()
+        while True:
+            try:
+                with starting:
+                    if stopping.is_set():
+                        return
+                    running[:] = [_start(changes)]
+                said = f"ended status={running[0].wait()}"
+            except OSError as error:  # no memory or no process to be had may pass
+                said = f"not started error={why(error)!r}"
             if not stopping.is_set():
-                _log.error("sender ended status=%d again_in=%.0f", status, _AGAIN)
+                _log.error("sender %s again_in=%.0f", said, _AGAIN)
                 stopping.wait(_AGAIN)
 
     thread = threading.Thread(target=keep, name="sender", daemon=True)
@@ -108,7 +117,8 @@ def looked_after(changes: dict[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        stopping.set()
+        with starting:
+            stopping.set()
         for process in running:
             if process.stdin is not None:
                 process.stdin.close()  # it finishes what is at the relay, and ends
@@ -205,8 +215,8 @@ def _take_back(house: App) -> None:
     if tally.taken or tally.ignored:
         taken = " ".join(f"{kind.value}={number}" for kind, number in sorted(tally.taken.items()))
         _log.info("bounces read ignored=%d %s", sum(tally.ignored.values()), taken)
-    for why, number in tally.ignored.items():
-        _log.warning("bounces ignored mails=%d why=%s", number, why)
+    for reason, number in tally.ignored.items():
+        _log.warning("bounces ignored mails=%d why=%s", number, reason)
 
 
 def _send_due(house: App, round_: _Round, ending: Callable[[], bool]) -> None:
