@@ -429,7 +429,7 @@ def test_who_is_refused_while_others_are_taken_is_told_also_where_the_relay_goes
     with Recorder(answer=answer) as relay, pytest.raises(RelayUnreachable):
         send_all(
             store,
-            Relays([Relay(relay.url)]),
+            Relays([Relay(relay.url)], 1),
             Plain(10),
             Clock(now).now,
             sending=Sending(rest=0.01),
