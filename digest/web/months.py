@@ -56,9 +56,9 @@ class Month:
 LOOK_AGAIN: Final = timedelta(seconds=60)
 MOST_ANSWERS: Final = 256
 NAME: Final = "months"
+"""Of the threads that read papers."""
 _YOUNG: Final = 20_000
 """Objects made before the collector looks again: a page makes thousands, and none of them stays."""
-"""Of the threads that read papers."""
 
 
 class Months:
