@@ -1,4 +1,4 @@
-"""Papers in brief, and words of titles in the catalogue, which `digest.store.migrate` enters."""
+"""Papers in brief, entered with the catalogue, which the next step empties."""
 
 from __future__ import annotations
 
@@ -14,22 +14,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table, and empty the catalogue: each paper without a row is entered anew."""
+    """Make the table."""
     op.create_table(
         "brief",
         sa.Column("paper", Key, autoincrement=False, nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["paper"], ["paper.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("paper"),
-    )
-    if op.get_bind().dialect.name != "sqlite":
-        op.execute("DELETE FROM catalogue")
-        return
-    # The index of words is emptied at once, not word by word as each row leaves.
-    op.execute("DROP TRIGGER catalogue_left")
-    op.execute("DELETE FROM catalogue")
-    op.execute("INSERT INTO search(search) VALUES ('delete-all')")
-    op.execute(
-        "CREATE TRIGGER catalogue_left AFTER DELETE ON catalogue BEGIN "
-        "INSERT INTO search(search, rowid, words) VALUES ('delete', old.place, old.words); END"
     )
